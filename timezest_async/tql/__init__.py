@@ -1,0 +1,64 @@
+"""The query language of TimeZest's lists: build filters in Python, write and read them as TQL text.
+
+Pure: nothing here knows HTTP or records.
+"""
+
+from timezest_async.tql.attributes import (
+    Attribute,
+    Boolean,
+    Id,
+    Moment,
+    Number,
+    Reference,
+    String,
+    TicketNumber,
+    Timestamp,
+)
+from timezest_async.tql.expressions import And, Expression, Or, Predicate, Raw, all_of, any_of, raw
+from timezest_async.tql.operators import Kind, Operator
+from timezest_async.tql.rendering import render
+from timezest_async.tql.schema import (
+    AgentAttributes,
+    AppointmentTypeAttributes,
+    ResourceAttributes,
+    SchedulingRequestAttributes,
+    TeamAttributes,
+    agent,
+    appointment_type,
+    resource,
+    scheduling_request,
+    team,
+)
+
+__all__ = [
+    "AgentAttributes",
+    "And",
+    "AppointmentTypeAttributes",
+    "Attribute",
+    "Boolean",
+    "Expression",
+    "Id",
+    "Kind",
+    "Moment",
+    "Number",
+    "Operator",
+    "Or",
+    "Predicate",
+    "Raw",
+    "Reference",
+    "ResourceAttributes",
+    "SchedulingRequestAttributes",
+    "String",
+    "TeamAttributes",
+    "TicketNumber",
+    "Timestamp",
+    "agent",
+    "all_of",
+    "any_of",
+    "appointment_type",
+    "raw",
+    "render",
+    "resource",
+    "scheduling_request",
+    "team",
+]

@@ -1,0 +1,461 @@
+"""The nodes of a filter: predicates joined by AND and OR.
+
+All nodes are frozen and hashable and never change after they are built. There is no NOT node: ``~`` uses
+De Morgan's laws, which SQL's three-valued logic keeps, and reaches the predicates only as far as somebody
+looks. No function here recurses, so that a filter built by a program may be thousands of levels deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
+
+from timezest_async.errors import FilterError, UnsupportedFilterError
+from timezest_async.tql.operators import Operator
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from timezest_async.tql.attributes import Attribute
+
+    E = TypeVarWithDefault("E", default=Any)
+else:
+    E = TypeVar("E")
+
+R = TypeVar("R")
+
+Value: TypeAlias = str | int | bool | tuple[str, ...]
+"""A canonical value: timestamps are epoch seconds, ``IN`` lists are tuples of distinct texts."""
+
+_NO_TRUTH = (
+    "a filter has no truth value: write & for `and`, | for `or`, ~ for `not`, F.created_at.between(a, b) for "
+    "a < F.created_at < b, F.status.in_([...]) for membership, and put each comparison in parentheses"
+)
+
+
+class Expression(Generic[E]):
+    """Any filter: a ``Predicate``, ``And``, ``Or``, or raw TQL.
+
+    ``E`` names the entity to type checkers, so that a filter on agents is not given to a list of teams.
+    Build one with ``F`` and the other attribute tables of ``timezest_async.tql``; join with ``&`` and
+    ``|``, negate with ``~``.
+    """
+
+    __slots__ = ("_hash", "_negation", "entity", "is_negatable")
+
+    entity: str | None
+    """The entity filtered, such as ``"scheduling_request"``; None for raw TQL, which fits any."""
+    is_negatable: bool
+    """Whether ``~`` works: false where raw TQL is inside."""
+
+    _hash: int | None
+    _negation: Expression[E] | None
+
+    def __and__(self, other: Expression[E]) -> Expression[E]:
+        return And((self, _operand(other, "&")))
+
+    def __or__(self, other: Expression[E]) -> Expression[E]:
+        return Or((self, _operand(other, "|")))
+
+    if not TYPE_CHECKING:
+        # Reached by `1 & expression`, as `F.a == 1 & (F.b == 2)` is read by Python.
+        def __rand__(self, other: object) -> NoReturn:
+            _operand(other, "&")
+
+        def __ror__(self, other: object) -> NoReturn:
+            _operand(other, "|")
+
+    def __invert__(self) -> Expression[E]:
+        negation = self._negation
+        if negation is None:
+            if not self.is_negatable:
+                raise UnsupportedFilterError(
+                    "~ cannot look inside tql.raw(...): write the raw text the other way round, or use F"
+                )
+            negation = self._negate()
+            _set(negation, "_negation", self)
+            _set(self, "_negation", negation)
+        return negation
+
+    def matches(self, record: Any) -> bool:
+        """Tell whether a record satisfies this filter, as the service would.
+
+        SQL's logic holds for what a record does not have: a null attribute satisfies no comparison,
+        negated or not, so that neither ``e`` nor ``~e`` matches such a record.
+
+        Args:
+            record: A ``SchedulingRequest``, ``Agent``, ``Team`` or ``AppointmentType``.
+
+        Raises:
+            UnsupportedFilterError: There is raw TQL inside, or the record is of another entity.
+        """
+        if _matcher is None:  # pragma: no cover - the package registers it when imported
+            raise UnsupportedFilterError("timezest_async.matching is not imported, so nothing can be matched")
+        return _matcher(self, record)
+
+    def same_as(self, other: object) -> bool:
+        """Tell whether another expression is built alike: same nodes, same order, same values."""
+        if not _is_expression(other):
+            return False
+        pairs: list[tuple[Expression[Any], Expression[Any]]] = [(self, other)]
+        while pairs:
+            a, b = pairs.pop()
+            if a is b:
+                continue
+            if type(a) is not type(b):
+                return False
+            if isinstance(a, Junction) and isinstance(b, Junction):
+                if len(a.terms) != len(b.terms):
+                    return False
+                pairs.extend(zip(a.terms, b.terms, strict=True))
+            elif a._leaf_key() != b._leaf_key():
+                return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return _is_expression(other) and hash(self) == hash(other) and self.same_as(other)
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            fold(
+                self,
+                lambda leaf: leaf._hashed(leaf._leaf_key()),
+                lambda node, parts: node._hashed(tuple(parts)),
+            )
+        return self._hash  # type: ignore[return-value]  # the fold has filled it
+
+    def _hashed(self, key: object) -> int:
+        value = hash((type(self).__name__, key))
+        _set(self, "_hash", value)
+        return value
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(_NO_TRUTH)
+
+    def __repr__(self) -> str:
+        """Give the Python that builds this expression."""
+        pieces: list[str] = []
+        stack: list[str | Expression[Any]] = [self]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str):
+                pieces.append(item)
+            else:
+                stack.extend(reversed(item._repr_parts()))
+        return "".join(pieces)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def _negate(self) -> Expression[E]:
+        raise NotImplementedError
+
+    def _leaf_key(self) -> object:
+        raise NotImplementedError
+
+    def _repr_parts(self) -> list[str | Expression[Any]]:
+        raise NotImplementedError
+
+
+_set = object.__setattr__
+
+
+class Predicate(Expression[E]):
+    """One comparison: ``attribute OPERATOR value``.
+
+    Args:
+        attribute: An attribute of one of the tables, such as ``F.status``.
+        operator: One that the attribute's kind takes.
+        value: Whatever the attribute accepts; it is kept in its canonical form (``Value``).
+    """
+
+    __slots__ = ("attribute", "operator", "value")
+
+    attribute: Attribute[E, Any]
+    operator: Operator
+    value: Value
+
+    def __init__(self, attribute: Attribute[E, Any], operator: Operator, value: object) -> None:
+        _set(self, "attribute", attribute)
+        _set(self, "operator", operator := Operator(operator))
+        _set(self, "value", attribute.accept(operator, value))
+        _set(self, "entity", attribute.entity)
+        _set(self, "is_negatable", True)
+        _set(self, "_hash", None)
+        _set(self, "_negation", None)
+
+    def _negate(self) -> Predicate[E]:
+        return self.with_operator(self.operator.negated, self.value)
+
+    def with_operator(self, operator: Operator, value: Value) -> Predicate[E]:
+        """Build a predicate on the same attribute from a value known to be canonical."""
+        predicate: Predicate[E] = Predicate.__new__(Predicate)
+        _set(predicate, "attribute", self.attribute)
+        _set(predicate, "operator", operator)
+        _set(predicate, "value", value)
+        _set(predicate, "entity", self.entity)
+        _set(predicate, "is_negatable", True)
+        _set(predicate, "_hash", None)
+        _set(predicate, "_negation", None)
+        return predicate
+
+    def _leaf_key(self) -> object:
+        # The type keeps 1 apart from True, which Python holds equal.
+        return self.attribute.path, self.operator, type(self.value), self.value
+
+    def _repr_parts(self) -> list[str | Expression[Any]]:
+        symbol = _SYMBOLS.get(self.operator)
+        if symbol is not None:
+            return [f"{self.attribute!r} {symbol} {self.value!r}"]
+        value = list(self.value) if isinstance(self.value, tuple) else self.value
+        return [f"{self.attribute!r}.{_METHODS[self.operator]}({value!r})"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Predicate, (self.attribute, self.operator, self.value)
+
+
+_SYMBOLS = {
+    Operator.EQ: "==",
+    Operator.NOT_EQ: "!=",
+    Operator.LT: "<",
+    Operator.LTE: "<=",
+    Operator.GT: ">",
+    Operator.GTE: ">=",
+}
+_METHODS = {
+    Operator.LIKE: "like",
+    Operator.NOT_LIKE: "not_like",
+    Operator.IN: "in_",
+    Operator.NOT_IN: "not_in",
+}
+
+
+class Raw(Expression[E]):
+    """TQL text that is sent as it is, unread and unchecked."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __init__(self, text: str) -> None:
+        if not (isinstance(cast("object", text), str) and text.strip()):
+            raise FilterError(
+                f"tql.raw() takes TQL text such as 'scheduling_request.status~EQ~new', not {text!r}"
+            )
+        _set(self, "text", text)
+        _set(self, "entity", None)
+        _set(self, "is_negatable", False)
+        _set(self, "_hash", None)
+        _set(self, "_negation", None)
+
+    def _leaf_key(self) -> object:
+        return self.text
+
+    def _repr_parts(self) -> list[str | Expression[Any]]:
+        return [f"tql.raw({self.text!r})"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Raw, (self.text,)
+
+
+class Junction(Expression[E]):
+    """What ``And`` and ``Or`` share: two or more terms, none of them of the same class (they are merged)."""
+
+    __slots__ = ("_terms",)
+
+    _terms: tuple[Expression[E], ...] | None
+    _symbol: ClassVar[str]
+    _function: ClassVar[str]
+    dual: ClassVar[type[Junction[Any]]]
+    """The class that ``~`` turns this one into."""
+
+    def __init__(self, terms: Iterable[Expression[E]]) -> None:
+        flat: list[Expression[E]] = []
+        entity: str | None = None
+        negatable = True
+        for term in terms:
+            _operand(term, self._symbol)
+            if term.entity is not None and term.entity != entity:
+                if entity is not None:
+                    raise FilterError(
+                        f"one filter is about one entity, but this one names {entity} and {term.entity}: "
+                        "filter each list by its own attributes"
+                    )
+                entity = term.entity
+            negatable = negatable and term.is_negatable
+            if type(term) is type(self):
+                flat.extend(term.terms)
+            else:
+                flat.append(term)
+        if len(flat) < 2:
+            raise FilterError(
+                f"{type(self).__name__} joins two or more expressions, not {len(flat)}: "
+                f"tql.{self._function}(...) also takes one"
+            )
+        self._fill(tuple(flat), entity, negatable=negatable)
+
+    def _fill(self, terms: tuple[Expression[E], ...] | None, entity: str | None, *, negatable: bool) -> None:
+        _set(self, "_terms", terms)
+        _set(self, "entity", entity)
+        _set(self, "is_negatable", negatable)
+        _set(self, "_hash", None)
+        _set(self, "_negation", None)
+
+    @property
+    def terms(self) -> tuple[Expression[E], ...]:
+        """The terms joined, two or more, none of this class itself."""
+        if self._terms is None:
+            # Made by ~: the terms are negated when first looked at, one level at a time.
+            negation: Any = self._negation
+            _set(self, "_terms", tuple(~term for term in negation.terms))
+        return self._terms  # type: ignore[return-value]  # filled just above
+
+    def _negate(self) -> Expression[E]:
+        dual = self.dual.__new__(self.dual)
+        dual._fill(None, self.entity, negatable=True)
+        return dual
+
+    def _repr_parts(self) -> list[str | Expression[Any]]:
+        # Python's own parser recurses on long chains of operators; a call's arguments it does not.
+        start, between, end = (
+            ("(", f") {self._symbol} (", ")")
+            if len(self.terms) <= 20
+            else (f"tql.{self._function}(", ", ", ")")
+        )
+        parts: list[str | Expression[Any]] = [start]
+        for term in self.terms:
+            parts += (term, between)
+        parts[-1] = end
+        return parts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.terms,)
+
+
+class And(Junction[E]):
+    """All terms hold."""
+
+    __slots__ = ()
+    _symbol = "&"
+    _function = "all_of"
+
+
+class Or(Junction[E]):
+    """At least one term holds."""
+
+    __slots__ = ()
+    _symbol = "|"
+    _function = "any_of"
+
+
+And.dual = Or
+Or.dual = And
+
+
+def all_of(*expressions: Expression[E]) -> Expression[E]:
+    """Join expressions with AND; a single one is returned as it is.
+
+    Raises:
+        FilterError: None is given: "everything" is said by giving no filter at all.
+    """
+    return _join(And, "all_of", expressions)
+
+
+def any_of(*expressions: Expression[E]) -> Expression[E]:
+    """Join expressions with OR; a single one is returned as it is.
+
+    Raises:
+        FilterError: None is given, which would match nothing.
+    """
+    return _join(Or, "any_of", expressions)
+
+
+def _join(junction: type[Junction[E]], name: str, expressions: tuple[Expression[E], ...]) -> Expression[E]:
+    if not expressions:
+        raise FilterError(f"tql.{name}() needs at least one expression; for no filter, give None")
+    if len(expressions) == 1:
+        return _operand(expressions[0], name)
+    return junction(expressions)
+
+
+def raw(text: str) -> Raw[Any]:
+    """Send TQL text as it is, on your own responsibility: it is neither read nor checked nor quoted.
+
+    ``&`` and ``|`` work on it; ``~`` and ``matches()`` raise ``UnsupportedFilterError``.
+    """
+    return Raw(text)
+
+
+def _is_expression(value: object) -> TypeGuard[Expression[Any]]:
+    return isinstance(value, Expression)
+
+
+def _operand(value: Expression[E], symbol: str) -> Expression[E]:
+    if not _is_expression(value):
+        raise TypeError(
+            f"{symbol} joins filters, not {value!r}: put each comparison in parentheses, as in "
+            f'(F.status == "new") {symbol} (F.created_at >= 1690000000)'
+        )
+    return value
+
+
+def fold(
+    root: Expression[Any],
+    leaf: Callable[[Expression[Any]], R],
+    join: Callable[[Junction[Any], list[R]], R],
+) -> R:
+    """Compute a value from the leaves up, without recursion, once for each shared node.
+
+    Args:
+        root: Where to start.
+        leaf: Gives the value of a predicate or raw text.
+        join: Gives the value of a junction from those of its terms, in order.
+    """
+    results: dict[int, R] = {}
+    stack: list[Expression[Any]] = [root]
+    while stack:
+        node = stack[-1]
+        if id(node) in results:
+            stack.pop()
+        elif not isinstance(node, Junction):
+            results[id(node)] = leaf(node)
+        elif pending := [term for term in node.terms if id(term) not in results]:
+            stack.extend(pending)
+        else:
+            results[id(node)] = join(node, [results[id(term)] for term in node.terms])
+    return results[id(root)]
+
+
+def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
+    """Yield each distinct predicate and raw text node below a root, left to right."""
+    seen: set[int] = set()
+    stack: list[Expression[Any]] = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Junction):
+            stack.extend(reversed(node.terms))
+        else:
+            yield node
+
+
+_matcher: Callable[[Expression[Any], Any], bool] | None = None
+
+
+def register_matcher(matcher: Callable[[Expression[Any], Any], bool]) -> None:
+    """Set what ``Expression.matches`` calls: models lie above this room, so they come to it."""
+    global _matcher  # noqa: PLW0603 - the one upward link of the package
+    _matcher = matcher
