@@ -63,7 +63,15 @@ class TimeZestError(Exception):
 
 
 class FilterError(TimeZestError, ValueError):
-    """A filter cannot be built, read or sent; nothing was sent."""
+    """A filter cannot be built, read or sent; nothing was sent.
+
+    Attributes:
+        text: The line of TQL text that was read, where the filter came as text.
+        column: Where in it the trouble starts, counted from 1, in characters.
+    """
+
+    text: str | None = None
+    column: int | None = None
 
 
 class UnknownAttributeError(FilterError, AttributeError):
@@ -134,6 +142,8 @@ class FilterSyntaxError(FilterError):
         hint: What would be right, or None.
     """
 
+    text: str
+    column: int
     _MARGIN: ClassVar[int] = 60
 
     def __init__(self, reason: str, *, text: str, column: int, hint: str | None = None) -> None:

@@ -1,0 +1,201 @@
+"""Between the service's JSON and records: a strict cattrs converter that users can extend.
+
+Strict means that nothing is coerced: a value of another JSON type than the documented one raises
+``StructureError``, which names the place. cattrs alone would make ``"None"`` of ``None``, True of
+``"false"``, 1 of ``1.9``, a time in 1970 of ``true`` and an empty list of ``{}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+import cattrs
+
+from timezest_async.models.directory import Agent, Resource, Team
+from timezest_async.models.enums import AgentRole, EntityType, Status, TeamType, TriggerMode
+from timezest_async.models.reading import (
+    BOOLEAN,
+    EARLIEST,
+    LATEST,
+    NUMBER,
+    TEXT,
+    TIMESTAMP,
+    Hook,
+    StructureError,
+    make_reader,
+    read_all,
+    refuse,
+)
+from timezest_async.models.record import ABSENT, Record, to_json
+
+__all__ = ["StructureError", "configure_converter", "make_converter", "structure", "structure_many"]
+
+_T = TypeVar("_T")
+
+_WORDS = (AgentRole, EntityType, Status, TeamType, TriggerMode)
+
+_RESOURCES_BY_NAME: dict[str, type[Agent | Team]] = {"agent": Agent, "team": Team}
+_RESOURCES_BY_PREFIX: dict[str, type[Agent | Team]] = {"agnt": Agent, "team": Team}
+
+
+def make_converter() -> cattrs.Converter:
+    """Make a converter between parsed JSON and the records of this package."""
+    converter = cattrs.Converter(detailed_validation=False)
+    configure_converter(converter)
+    return converter
+
+
+def configure_converter(converter: cattrs.Converter) -> None:
+    """Teach a converter the records of this package, and to be strict.
+
+    Strictness holds for everything that it structures: ``str``, ``int``, ``bool``, ``datetime`` (which
+    are epoch seconds then), lists and tuples. Register hooks of your own afterwards, for any of these,
+    an enum or a record class; they take effect within records too.
+
+    Args:
+        converter: The converter to change.
+    """
+    for kind, hook in _STRICT_HOOKS.items():
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_factory(_is_array, _make_array_hook)
+    converter.register_structure_hook_factory(_is_record, _make_record_hook)
+    converter.register_structure_hook(Resource, partial(_structure_resource, converter))
+    for kind in (datetime, *_WORDS):
+        converter.register_unstructure_hook(kind, to_json)
+    converter.register_unstructure_hook_factory(_is_record, _make_record_unstructure_hook)
+
+
+@cache
+def _default_converter() -> cattrs.Converter:
+    return make_converter()
+
+
+def structure(value: Any, cls: type[_T]) -> _T:
+    """Structure parsed JSON as ``cls``, such as a record class.
+
+    Raises:
+        StructureError: The value is not of the documented shape.
+    """
+    return _default_converter().structure(value, cls)
+
+
+def structure_many(
+    values: Iterable[Any],
+    cls: type[_T],
+    path_prefix: str = "$",
+    *,
+    converter: cattrs.Converter | None = None,
+) -> list[_T]:
+    """Structure each of several values as ``cls``.
+
+    Args:
+        values: Parsed JSON.
+        cls: What each of them is, such as a record class.
+        path_prefix: Where they were found, for errors, such as ``"$.data"``.
+        converter: The converter to use; by default one as ``make_converter`` makes it.
+
+    Raises:
+        StructureError: A value is not of the documented shape.
+    """
+    if converter is None:
+        converter = _default_converter()
+    return read_all(values, converter.get_structure_hook(cls), cls, path_prefix)
+
+
+def _structure_plain(kind: type, expected: str, value: Any, cls: Any) -> Any:
+    if type(value) is not kind:
+        refuse(value, expected)
+    # cattrs hands a hook the subclasses of its type too, such as a user's own StrEnum.
+    return value if cls is kind else cls(value)
+
+
+def _structure_datetime(value: Any, _: Any) -> datetime:
+    if type(value) is not int or not EARLIEST <= value <= LATEST:
+        refuse(value, TIMESTAMP.expected)
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _structure_word(value: Any, cls: Any) -> Any:
+    if type(value) is not str or value not in set(cls):
+        refuse(value, f"one of {', '.join(cls)}")
+    return cls(value)
+
+
+_STRICT_HOOKS: dict[Any, Hook] = {
+    str: partial(_structure_plain, str, TEXT.expected),
+    bool: partial(_structure_plain, bool, BOOLEAN.expected),
+    int: partial(_structure_plain, int, NUMBER.expected),
+    datetime: _structure_datetime,
+    **dict.fromkeys(_WORDS, _structure_word),
+}
+
+
+def _is_array(cls: Any) -> bool:
+    return get_origin(cls) in {list, tuple, Sequence} and get_args(cls)[1:] in {(), (...,)}
+
+
+def _make_array_hook(cls: Any, converter: cattrs.Converter) -> Hook:
+    item = get_args(cls)[0]
+    hook = converter.get_structure_hook(item)
+    build: Any = list if get_origin(cls) is list else tuple
+
+    def structure_array(value: Any, _: Any) -> Any:
+        if type(value) is not list:
+            refuse(value, "an array")
+        return build(read_all(cast("Iterable[Any]", value), hook, item, "$"))
+
+    return structure_array
+
+
+def _is_record(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Record) and cls is not Record
+
+
+def _make_record_hook(cls: Any, converter: cattrs.Converter) -> Hook:
+    def is_strict(kind: Any) -> bool:
+        return converter.get_structure_hook(kind) is _STRICT_HOOKS[kind]
+
+    return make_reader(cls, converter.get_structure_hook, is_strict)
+
+
+def _structure_resource(converter: cattrs.Converter, value: Any, _: Any) -> Agent | Team:
+    """Tell an agent from a team by ``object``, else by ``type``, else by the prefix of the id.
+
+    A resource of a kind that cannot be told has no class to go to, so it is refused.
+    """
+    if type(value) is not dict:
+        refuse(value, "an object")
+    wire = cast("dict[str, Any]", value)
+    cls = (
+        _RESOURCES_BY_NAME.get(_text(wire, "object"))
+        or _RESOURCES_BY_NAME.get(_text(wire, "type"))
+        or _RESOURCES_BY_PREFIX.get(_text(wire, "id").partition("_")[0])
+    )
+    if cls is None:
+        refuse(wire.get("object", ABSENT), '"agent" or "team"', "$.object")
+    resource: Agent | Team = converter.get_structure_hook(cls)(wire, cls)
+    return resource
+
+
+def _text(wire: Mapping[str, Any], name: str) -> str:
+    value = wire.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _make_record_unstructure_hook(cls: Any, converter: cattrs.Converter) -> Callable[[Any], Any]:
+    def unstructure_value(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [converter.unstructure(item) for item in cast("Iterable[Any]", value)]
+        return converter.unstructure(value)
+
+    def unstructure(record: Record) -> dict[str, Any]:
+        names = set(cls.field_names)
+        return {
+            name: unstructure_value(getattr(record, name)) if name in names else value
+            for name, value in record.to_dict().items()
+        }
+
+    return unstructure

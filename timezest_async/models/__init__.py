@@ -1,0 +1,33 @@
+"""Records of what the service sends and takes."""
+
+from timezest_async.models.associated_entities import AssociatedEntity
+from timezest_async.models.directory import Agent, AppointmentType, Resource, Team
+from timezest_async.models.enums import (
+    CONTACT_TYPES,
+    TICKET_TYPES,
+    AgentRole,
+    EntityType,
+    Status,
+    TeamType,
+    TriggerMode,
+)
+from timezest_async.models.record import Record
+from timezest_async.models.scheduling_requests import ResourceReference, SchedulingRequest
+
+__all__ = [
+    "CONTACT_TYPES",
+    "TICKET_TYPES",
+    "Agent",
+    "AgentRole",
+    "AppointmentType",
+    "AssociatedEntity",
+    "EntityType",
+    "Record",
+    "Resource",
+    "ResourceReference",
+    "SchedulingRequest",
+    "Status",
+    "Team",
+    "TeamType",
+    "TriggerMode",
+]

@@ -1,0 +1,170 @@
+"""What all records share: unknown fields, absent fields, and the way back to JSON."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import attrs
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Any = _Absent.ABSENT
+"""The default of every field that the service may leave out or send as null."""
+
+NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _freeze(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(extra)) if extra else NO_EXTRA
+
+
+@attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
+class Record:
+    """Something that the service sends as a JSON object.
+
+    Fields bear the service's names. A field that was left out reads None and stays left out of
+    ``to_dict()``; a null stays a null. ``attrs.evolve`` makes a field that was absent present by giving
+    it a value; given None it stays absent.
+
+    Attributes:
+        field_names: The names of the fields that the service sends, in the order of the class.
+        extra: The fields that this version of the package does not know, by name; read-only.
+    """
+
+    field_names: ClassVar[tuple[str, ...]] = ()
+
+    extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, converter=_freeze, hash=False)
+    # In the order of the fields, so that equal records have equal tuples.
+    _absent: tuple[str, ...] = attrs.field(default=(), alias="_absent")
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        shared = {field.name for field in attrs.fields(Record)}
+        cls.field_names = tuple(field.name for field in attrs.fields(cls) if field.name not in shared)
+
+    def __attrs_post_init__(self) -> None:
+        names = self.field_names
+        if clash := sorted(self.extra.keys() & set(names)):
+            raise ValueError(
+                f"extra may not hold {clash[0]!r}: {type(self).__name__} has a field of this name."
+            )
+        absent: list[str] = []
+        for name in names:
+            value = getattr(self, name)
+            if value is ABSENT or (value is None and name in self._absent):
+                object.__setattr__(self, name, None)
+                absent.append(name)
+        object.__setattr__(self, "_absent", tuple(absent))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON object that the service would send for this record, unknown fields included.
+
+        Returns:
+            A new dictionary of plain JSON values; changing it does not change the record.
+        """
+        absent = self._absent
+        wire: dict[str, Any] = {}
+        for name in self.field_names:
+            value = getattr(self, name)
+            if value is not None and type(value) is not str:
+                wire[name] = to_json(value)
+            elif name not in absent:
+                wire[name] = value
+        if self.extra:
+            wire.update(copy.deepcopy(dict(self.extra)))
+        return wire
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={_show(getattr(self, name))}" for name in self.field_names if name not in self._absent
+        ]
+        if self.extra:
+            shown.append(f"extra={dict(self.extra)!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping neither pickles nor deep-copies, so it travels as a dict.
+        values = {name: getattr(self, name) for name in self.field_names}
+        return _restore, (type(self), values, dict(self.extra), self._absent)
+
+    def __replace__(self, **changes: Any) -> Self:
+        return attrs.evolve(self, **changes)
+
+
+def _restore(
+    cls: type[Record], values: Mapping[str, Any], extra: Mapping[str, Any], absent: tuple[str, ...]
+) -> Record:
+    """Rebuild a pickled or copied record as it was, whatever a user's converter had put into it."""
+    record = object.__new__(cls)
+    names = cls.field_names
+    absent = tuple(name for name in names if name in absent or name not in values)
+    for name in names:
+        object.__setattr__(record, name, values.get(name))
+    object.__setattr__(record, "extra", _freeze(extra))
+    object.__setattr__(record, "_absent", absent)
+    return record
+
+
+def to_json(value: Any) -> Any:
+    """Turn the value of a field into what JSON carries for it.
+
+    Datetimes become epoch seconds, records their ``to_dict()``, tuples lists and enum members their
+    text; anything else is JSON already.
+    """
+    if isinstance(value, tuple):
+        return [to_json(item) for item in cast("Iterable[Any]", value)]
+    if isinstance(value, datetime):
+        return int(value.timestamp())
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value.value
+    return value
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, Enum):
+        return repr(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return repr(value)
+
+
+def utc(value: datetime) -> datetime:
+    """Bring a hand-made timestamp to UTC and whole seconds, which is what the service keeps.
+
+    Raises:
+        TypeError: It is not a datetime.
+        ValueError: It has no time zone.
+    """
+    if not isinstance(value, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a checker
+        raise TypeError(f"A timestamp is an aware datetime, not {value!r}.")
+    if value.utcoffset() is None:
+        raise ValueError(f"{value!r} has no time zone; write datetime(..., tzinfo=UTC).")
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+def utc_or_none(value: datetime | None) -> datetime | None:
+    """Do as ``utc`` does, and let None and ABSENT through."""
+    return value if value is None or value is ABSENT else utc(value)
+
+
+def known(words: type[_Word], value: Any) -> Any:
+    """Turn a known text into its enum member; leave any other value alone, None and ABSENT included."""
+    try:
+        return words(value)
+    except ValueError:
+        return value
