@@ -1,0 +1,59 @@
+"""A TimeZest service of our own, for demos and tests: ``Sandbox``, and the faults it can be given.
+
+It speaks what the vendor's pages and the published clients say the real service speaks, over real
+sockets on the loopback interface. ``python -m timezest_async.sandbox`` runs it by itself.
+"""
+
+from __future__ import annotations
+
+from .command import run, serve_forever
+from .exchange import RequestSeen
+from .faults import (
+    HTML,
+    AnswerLost,
+    ContentType,
+    Delay,
+    DropAfterHeaders,
+    DropBeforeHeaders,
+    DropMidBody,
+    Fault,
+    Faults,
+    Garbage,
+    GzipBomb,
+    PageSize,
+    SlowDrip,
+    StaleConnection,
+    Status,
+    TooManyRequests,
+    TruncatedJSON,
+)
+from .page_faults import DuplicatePage, ForeignNextPage, LoopingNextPage, NextPageShape
+from .server import Sandbox
+
+__all__ = [
+    "HTML",
+    "AnswerLost",
+    "ContentType",
+    "Delay",
+    "DropAfterHeaders",
+    "DropBeforeHeaders",
+    "DropMidBody",
+    "DuplicatePage",
+    "Fault",
+    "Faults",
+    "ForeignNextPage",
+    "Garbage",
+    "GzipBomb",
+    "LoopingNextPage",
+    "NextPageShape",
+    "PageSize",
+    "RequestSeen",
+    "Sandbox",
+    "SlowDrip",
+    "StaleConnection",
+    "Status",
+    "TooManyRequests",
+    "TruncatedJSON",
+    "run",
+    "serve_forever",
+]

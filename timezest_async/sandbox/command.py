@@ -1,0 +1,120 @@
+"""``python -m timezest_async.sandbox``: the sandbox by itself, until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from .server import Sandbox
+
+_REAL_LIMIT: Final = (180, 60.0)
+
+
+async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None = None) -> None:
+    """Run a sandbox until SIGINT or SIGTERM, or until this task is cancelled.
+
+    Args:
+        sandbox: What to run; it must not be running yet.
+        announce: Takes the lines that say where the sandbox is; by default they go to stdout.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        # Windows has no such handlers; there Ctrl-C cancels the task, which ends the same way.
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    try:
+        async with sandbox:
+            for line in (f"base URL  {sandbox.base_url}", f"API key   {sandbox.api_key}"):
+                (announce or _print)(line)
+            await stopped.wait()
+    finally:
+        for number in signals:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Read the command line and serve.
+
+    Args:
+        argv: The arguments; by default those of the process.
+
+    Returns:
+        The exit status: 0 when stopped, 1 when the address or the database cannot be used.
+    """
+    options = _parser().parse_args(argv)
+    sandbox = Sandbox(
+        port=options.port,
+        host=options.host,
+        api_key=options.api_key,
+        read_only_key=options.read_only_key,
+        records=options.records,
+        database=options.database,
+        rate_limit=None if options.no_rate_limit else options.rate_limit,
+        latency=options.latency,
+        page_size=options.page_size,
+        seed=options.seed,
+        keep_requests=False,
+    )
+    try:
+        asyncio.run(serve_forever(sandbox))
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m timezest_async.sandbox",
+        description="Run a TimeZest service of your own, with sample data, until Ctrl-C.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=8787, help="port to listen on; 0 takes a free one (default: %(default)s)")
+    add("--api-key", default="demo", help="the key that may read and create (default: %(default)s)")
+    add("--read-only-key", help="a second key, which may only read")
+    add("--records", type=int, default=2000, help="sample scheduling requests (default: %(default)s)")
+    add(
+        "--database",
+        metavar="FILE",
+        help="an SQLite file for the records; those in it are kept",
+    )
+    add(
+        "--rate-limit",
+        type=_rate,
+        default=_REAL_LIMIT,
+        metavar="MAX/SECONDS",
+        help="requests in any window of so many seconds (default: 180/60)",
+    )
+    add("--no-rate-limit", action="store_true", help="answer however many requests come")
+    add("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before every answer")
+    add("--page-size", type=int, default=20, metavar="N", help="records a page (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="another seed, other sample data")
+    return parser
+
+
+def _rate(text: str) -> tuple[int, float]:
+    most, _, seconds = text.partition("/")
+    try:
+        rate = int(most), float(seconds)
+    except ValueError:
+        rate = (0, 0.0)
+    if rate[0] < 1 or rate[1] <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate: write it like 180/60")
+    return rate
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    # Whoever started this in a pipe waits for the port.
+    sys.stdout.flush()

@@ -1,0 +1,316 @@
+"""Things that go wrong, on order: per route, by script or by chance.
+
+::
+
+    sandbox.faults.script("GET /scheduling_requests", [Status(503), None, DropMidBody()])
+    sandbox.faults.randomly(0.1, [Status(500), TooManyRequests("soon")])
+    sandbox.faults.page_sizes([20, 0, 3])
+
+A fault with ``acts`` False comes in the service's place, so that a create it hits did not happen; with
+the others the service acts first, and its answer is spoilt.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from time import time
+from typing import ClassVar
+
+from attrs import evolve, field, frozen
+
+from .exchange import Answer, Call, Delivery, error_answer, html_answer
+
+
+class Fault:
+    """Something that goes wrong with one request; subclasses say what."""
+
+    __slots__ = ()
+
+    acts: ClassVar[bool] = True
+
+    def records_on_page(self) -> int | None:
+        """How many records a list's page is to have; None for the usual number."""
+        return None
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002 - for subclasses
+        """Make of the service's answer to ``call`` what is sent instead."""
+        return answer
+
+
+@frozen
+class Status(Fault):
+    """Answer with another status, without acting.
+
+    Attributes:
+        status: The status, such as 503 or 302.
+        body: Text or bytes; by default the service's JSON error shape.
+        headers: Headers beside, or instead of, the JSON content type.
+    """
+
+    acts = False
+
+    status: int
+    body: str | bytes | None = None
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        known = self.status in HTTPStatus._value2member_map_
+        made = error_answer(self.status, HTTPStatus(self.status).phrase if known else "Error", self.headers)
+        if self.body is None:
+            return made
+        return evolve(made, body=self.body.encode() if isinstance(self.body, str) else self.body)
+
+
+@frozen
+class TooManyRequests(Fault):
+    """Answer 429, without acting.
+
+    Attributes:
+        retry_after: Seconds, whole or with a fraction; a moment (an aware datetime) or a timedelta from
+            now, sent as an HTTP date; any text, sent as it is; None for no such header.
+    """
+
+    acts = False
+
+    retry_after: float | datetime | timedelta | str | None = None
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        value = self.retry_after
+        if isinstance(value, timedelta):
+            value = formatdate(time() + value.total_seconds(), usegmt=True)
+        elif isinstance(value, datetime):
+            value = formatdate(value.timestamp(), usegmt=True)
+        return error_answer(429, "Too many requests", {} if value is None else {"Retry-After": str(value)})
+
+
+@frozen
+class Delay(Fault):
+    """Act at once and answer rightly, but late.
+
+    Attributes:
+        seconds: How late.
+    """
+
+    seconds: float
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delay=answer.delay + self.seconds)
+
+
+@frozen
+class DropBeforeHeaders(Fault):
+    """Close the connection without acting and without a byte of answer."""
+
+    acts = False
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delivery=Delivery.NOTHING)
+
+
+@frozen
+class AnswerLost(Fault):
+    """Act, then close the connection without a byte of answer: a create has happened."""
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delivery=Delivery.NOTHING)
+
+
+@frozen
+class DropAfterHeaders(Fault):
+    """Act, send the headers, then close the connection."""
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delivery=Delivery.HEADERS_ONLY)
+
+
+@frozen
+class DropMidBody(Fault):
+    """Act, send the headers and half of the body, then close the connection."""
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delivery=Delivery.HALF)
+
+
+@frozen
+class SlowDrip(Fault):
+    """Act, and send the right answer in small pieces.
+
+    Attributes:
+        piece: Bytes a piece.
+        seconds: How long between two pieces.
+    """
+
+    piece: int = 64
+    seconds: float = 0.01
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, delivery=Delivery.DRIP, drip=(self.piece, self.seconds))
+
+
+@frozen
+class StaleConnection(Fault):
+    """Act and answer rightly, then take no further request on this connection.
+
+    The connection looks alive to the client; the next request on it is closed without an answer,
+    without acting, and uses no budget.
+    """
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, leaves_stale=True)
+
+
+@frozen
+class TruncatedJSON(Fault):
+    """Act, and answer with the beginning of the body only, its length rightly announced.
+
+    Attributes:
+        keep: The share of the body that is sent, from 0 to 1.
+    """
+
+    keep: float = 0.5
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, body=answer.body[: int(len(answer.body) * self.keep)])
+
+
+@frozen
+class ContentType(Fault):
+    """Act, and call the right body something else.
+
+    Attributes:
+        value: The content type.
+    """
+
+    value: str = "text/html"
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return evolve(answer, headers={**answer.headers, "Content-Type": self.value})
+
+
+@frozen
+class HTML(Fault):
+    """Act, and answer with a page for people, as proxies do.
+
+    Attributes:
+        status: The status; the default claims success.
+    """
+
+    status: int = 200
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return html_answer(self.status, "Down for maintenance")
+
+
+@frozen
+class Garbage(Fault):
+    """Act, and answer with bytes that are neither JSON nor UTF-8, announced as JSON.
+
+    Attributes:
+        size: How many bytes.
+    """
+
+    size: int = 512
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        noise = random.Random(self.size).randbytes(self.size)  # noqa: S311 - noise, not a secret
+        return evolve(answer, body=b"\xff" + noise[1:])
+
+
+@frozen
+class GzipBomb(Fault):
+    """Act, and answer with a small compressed body that unpacks to a huge one.
+
+    Attributes:
+        megabytes: Its size unpacked.
+    """
+
+    megabytes: int = 64
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        headers = {**answer.headers, "Content-Encoding": "gzip"}
+        return evolve(answer, body=_bomb(self.megabytes), headers=headers)
+
+
+@frozen
+class PageSize(Fault):
+    """Answer a list with so many records on the page; the list goes on after them.
+
+    Attributes:
+        records: How many; 0 gives an empty page.
+    """
+
+    records: int
+
+    def records_on_page(self) -> int | None:  # noqa: D102 - as in Fault
+        return self.records
+
+
+class Faults:
+    """What is to go wrong in one sandbox.
+
+    A request is hit by the next fault of every script of its route and by whatever chance adds, all
+    of them together, in this order. Requests refused for their key or for the budget use up none.
+
+    Args:
+        seed: What chance depends on.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - faults, not secrets
+        self._scripts: list[tuple[str | None, deque[Fault | None]]] = []
+        self._risks: list[tuple[str | None, float, Sequence[Fault]]] = []
+
+    def script(self, route: str | None, faults: Iterable[Fault | None]) -> None:
+        """Spoil the next requests of a route, one fault each, in order.
+
+        Args:
+            route: Such as ``"GET /scheduling_requests"`` or ``"GET /scheduling_requests/{id}"``; None
+                for every route.
+            faults: One for each request; None lets one pass.
+        """
+        self._scripts.append((route, deque(faults)))
+
+    def randomly(self, probability: float, faults: Sequence[Fault], route: str | None = None) -> None:
+        """Spoil requests by chance.
+
+        Args:
+            probability: How likely a request is hit, from 0 to 1.
+            faults: One of these hits, each as likely as the others.
+            route: As for ``script``.
+        """
+        self._risks.append((route, probability, tuple(faults)))
+
+    def page_sizes(self, sizes: Iterable[int], route: str | None = "GET /scheduling_requests") -> None:
+        """Give the next pages of a list so many records each; afterwards pages are full again."""
+        self.script(route, map(PageSize, sizes))
+
+    def clear(self) -> None:
+        """Let everything go right again."""
+        self._scripts.clear()
+        self._risks.clear()
+
+    @property
+    def pending(self) -> int:
+        """How many scripted faults have not happened yet."""
+        return sum(fault is not None for _, script in self._scripts for fault in script)
+
+    def draw(self, route: str) -> list[Fault]:
+        """Take what goes wrong with a request of this route that arrives now."""
+        drawn = [script.popleft() for wanted, script in self._scripts if script and wanted in {None, route}]
+        for wanted, probability, faults in self._risks:
+            # Chance is asked for every request of the route, so that a seed means the same faults.
+            if wanted in {None, route} and self._chance.random() < probability:
+                drawn.append(self._chance.choice(faults))
+        return [fault for fault in drawn if fault is not None]
+
+
+@lru_cache(maxsize=4)
+def _bomb(megabytes: int) -> bytes:
+    return gzip.compress(b" " * (megabytes * 1_048_576), compresslevel=6, mtime=0)

@@ -1,0 +1,94 @@
+"""Things that go wrong with the links between the pages of a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from attrs import evolve, frozen
+
+from .attributes import Json
+from .exchange import Answer, Call
+from .faults import Fault
+
+
+@frozen
+class DuplicatePage(Fault):
+    """``next_page`` points to the very page it stands on."""
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
+        return _relink(answer, lambda page: page | {"next_page": call.url})
+
+
+@frozen
+class LoopingNextPage(Fault):
+    """``next_page`` points back to the first page of the list."""
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
+        kept = [part for part in call.query_string.split("&") if not part.startswith("starting_after=")]
+        first = evolve(call, query_string="&".join(kept)).url
+        return _relink(answer, lambda page: page | {"next_page": first})
+
+
+@frozen
+class ForeignNextPage(Fault):
+    """``next_page`` points to another origin.
+
+    Attributes:
+        origin: Scheme, host and port; the default is reserved for examples and answers nobody.
+    """
+
+    origin: str = "https://timezest.example"
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
+        elsewhere = evolve(call, origin=self.origin).url
+
+        def relink(page: Json) -> Json:
+            link = page["next_page"]
+            return page | {"next_page": link.replace(call.origin, self.origin, 1) if link else elsewhere}
+
+        return _relink(answer, relink)
+
+
+@frozen
+class NextPageShape(Fault):
+    """``next_page`` is written in another of the shapes that were met.
+
+    Attributes:
+        link: How a link is written: as the absolute URL, as its ``/path?…``, as ``?a=b`` or as ``a=b``.
+        end: What stands for no link: null, ``""``, or no such member at all.
+    """
+
+    link: Literal["absolute", "path", "query", "bare"] = "absolute"
+    end: Literal["null", "empty", "absent"] = "null"
+
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+        return _relink(answer, self._relink)
+
+    def _relink(self, page: Json) -> Json:
+        url: str | None = page["next_page"]
+        if url:
+            parts = urlsplit(url)
+            shapes = {
+                "absolute": url,
+                "path": f"{parts.path}?{parts.query}",
+                "query": f"?{parts.query}",
+                "bare": parts.query,
+            }
+            return page | {"next_page": shapes[self.link]}
+        if self.end == "absent":
+            return {name: value for name, value in page.items() if name != "next_page"}
+        return page | {"next_page": "" if self.end == "empty" else None}
+
+
+def _relink(answer: Answer, change: Callable[[Json], Json]) -> Answer:
+    """Change the envelope of a list; any other answer stays as it is."""
+    try:
+        page: Any = json.loads(answer.body)
+    except ValueError:
+        return answer
+    if answer.status != 200 or not isinstance(page, dict) or "next_page" not in page:
+        return answer
+    return evolve(answer, body=json.dumps(change(cast("Json", page)), separators=(",", ":")).encode())
