@@ -327,7 +327,7 @@ class Timestamp(_Ordered[E, Moment]):
 
     def _accept_one(self, operator: Operator, value: object) -> int:
         if isinstance(value, datetime):
-            return self._seconds_of(operator, value)
+            return self._in_range(self._seconds_of(operator, value), value)
         if isinstance(value, date):
             return (value - _EPOCH.date()) // timedelta(days=1) * 86400
         if isinstance(value, str):
@@ -336,7 +336,9 @@ class Timestamp(_Ordered[E, Moment]):
             self._refuse_value(
                 value, "takes whole epoch seconds (int) or an aware datetime; a float loses seconds"
             )
-        seconds = self._accept_int(value)
+        return self._in_range(self._accept_int(value), value)
+
+    def _in_range(self, seconds: int, value: object) -> int:
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
             hint = " (these look like milliseconds)" if 10**11 < seconds < 10**14 else ""
             self._refuse_value(value, f"takes epoch seconds within the years 1 to 9999{hint}")

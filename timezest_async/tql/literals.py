@@ -1,0 +1,88 @@
+"""From the text of a value to the Python value, by the kind of the attribute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any, Final, cast
+
+from timezest_async.errors import InvalidValueError
+from timezest_async.tql.attributes import Attribute, Id
+from timezest_async.tql.operators import Kind
+
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")  # Python refuses to read longer ones
+_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_TIME: Final = re.compile(
+    _DATE.pattern + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.]([0-9]+))?)?"
+    r"(?:([Zz])|([+-])([0-9]{2}):?([0-5][0-9]))?"
+)
+
+
+def read_value(attribute: Attribute[Any, Any], text: str) -> object:
+    """Read the text of one value as what the attribute is compared with.
+
+    Args:
+        attribute: Gives the kind: texts stay as they are, PSA ids and numbers become ``int``, ``true`` and
+            ``false`` in any case ``bool``, epoch seconds ``int``, ``2026-01-01`` a ``date``, and ISO 8601
+            with its zone an aware ``datetime``.
+        text: Without quotes and escapes.
+
+    Raises:
+        InvalidValueError: The text is not of that kind.
+    """
+    read = _READERS.get(attribute.kind)
+    if read is None or (isinstance(attribute, Id) and cast("type", attribute.value_type) is str):
+        return text
+    try:
+        return read(text)
+    except ValueError as error:
+        raise InvalidValueError(
+            f"`{attribute.path}`: {text!r}: {error}", attribute=attribute.path, value=text
+        ) from None
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("takes a whole number, such as 209116")
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    word = text.lower()
+    if word not in {"true", "false"}:
+        raise ValueError("takes true or false")
+    return word == "true"
+
+
+def _moment(text: str) -> int | date | datetime:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if match := _DATE.fullmatch(text):
+        return date(*map(int, match.groups()))
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "takes epoch seconds, a date such as 2026-01-01, or a time such as 2026-01-01T12:00:00Z"
+        )
+    year, month, day, hour, minute, second, fraction, utc, sign, zone_hours, zone_minutes = match.groups()
+    if not (utc or sign):
+        raise ValueError("says no time zone: add Z for UTC, or an offset such as +02:00")
+    zone = UTC
+    if sign:
+        offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+        zone = timezone(-offset if sign == "-" else offset)
+    # Digits beyond the microsecond count for nothing but that there is a fraction at all.
+    digits: str = fraction or ""
+    microsecond = int(digits[:6].ljust(6, "0")) or int(digits.strip("0") != "")
+    return datetime(
+        int(year), int(month), int(day), int(hour), int(minute), int(second or 0), microsecond, zone
+    )
+
+
+_READERS: Final[Mapping[Kind, Callable[[str], object]]] = {
+    Kind.ID: _whole,
+    Kind.NUMBER: _whole,
+    Kind.BOOLEAN: _boolean,
+    Kind.TIMESTAMP: _moment,
+}
