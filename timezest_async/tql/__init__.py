@@ -14,8 +14,20 @@ from timezest_async.tql.attributes import (
     TicketNumber,
     Timestamp,
 )
-from timezest_async.tql.expressions import And, Expression, Or, Predicate, Raw, all_of, any_of, raw
+from timezest_async.tql.expressions import (
+    And,
+    Expression,
+    Or,
+    Predicate,
+    Raw,
+    all_of,
+    any_of,
+    is_expression,
+    raw,
+)
 from timezest_async.tql.operators import Kind, Operator
+from timezest_async.tql.parsing import parse
+from timezest_async.tql.planning import Plan, plan
 from timezest_async.tql.rendering import render
 from timezest_async.tql.schema import (
     AgentAttributes,
@@ -43,6 +55,7 @@ __all__ = [
     "Number",
     "Operator",
     "Or",
+    "Plan",
     "Predicate",
     "Raw",
     "Reference",
@@ -56,6 +69,9 @@ __all__ = [
     "all_of",
     "any_of",
     "appointment_type",
+    "is_expression",
+    "parse",
+    "plan",
     "raw",
     "render",
     "resource",

@@ -97,13 +97,15 @@ class Expression(Generic[E]):
 
     def same_as(self, other: object) -> bool:
         """Tell whether another expression is built alike: same nodes, same order, same values."""
-        if not _is_expression(other):
+        if not is_expression(other):
             return False
         pairs: list[tuple[Expression[Any], Expression[Any]]] = [(self, other)]
+        compared: set[tuple[int, int]] = set()  # nodes may be shared, and so be met again
         while pairs:
             a, b = pairs.pop()
-            if a is b:
+            if a is b or (id(a), id(b)) in compared:
                 continue
+            compared.add((id(a), id(b)))
             if type(a) is not type(b):
                 return False
             if isinstance(a, Junction) and isinstance(b, Junction):
@@ -115,7 +117,7 @@ class Expression(Generic[E]):
         return True
 
     def __eq__(self, other: object) -> bool:
-        return _is_expression(other) and hash(self) == hash(other) and self.same_as(other)
+        return is_expression(other) and hash(self) == hash(other) and self.same_as(other)
 
     def __hash__(self) -> int:
         if self._hash is None:
@@ -136,15 +138,7 @@ class Expression(Generic[E]):
 
     def __repr__(self) -> str:
         """Give the Python that builds this expression."""
-        pieces: list[str] = []
-        stack: list[str | Expression[Any]] = [self]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                pieces.append(item)
-            else:
-                stack.extend(reversed(item._repr_parts()))
-        return "".join(pieces)
+        return "".join(_repr_pieces(self))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
@@ -397,12 +391,13 @@ def raw(text: str) -> Raw[Any]:
     return Raw(text)
 
 
-def _is_expression(value: object) -> TypeGuard[Expression[Any]]:
+def is_expression(value: object) -> TypeGuard[Expression[Any]]:
+    """Tell whether a value is a filter."""
     return isinstance(value, Expression)
 
 
 def _operand(value: Expression[E], symbol: str) -> Expression[E]:
-    if not _is_expression(value):
+    if not is_expression(value):
         raise TypeError(
             f"{symbol} joins filters, not {value!r}: put each comparison in parentheses, as in "
             f'(F.status == "new") {symbol} (F.created_at >= 1690000000)'
@@ -410,12 +405,32 @@ def _operand(value: Expression[E], symbol: str) -> Expression[E]:
     return value
 
 
+def _repr_pieces(root: Expression[Any]) -> Iterator[str]:
+    stack: list[str | Expression[Any]] = [root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        else:
+            stack.extend(reversed(item._repr_parts()))
+
+
+def shorten(root: Expression[Any], length: int = 160) -> str:
+    """Give the start of the ``repr``, for a message, without writing out the rest."""
+    text = ""
+    for piece in _repr_pieces(root):
+        text += piece
+        if len(text) > length:
+            return text[:length] + "…"
+    return text
+
+
 def fold(
     root: Expression[Any],
     leaf: Callable[[Expression[Any]], R],
     join: Callable[[Junction[Any], list[R]], R],
 ) -> R:
-    """Compute a value from the leaves up, without recursion, once for each shared node.
+    """Compute a value from the leaves up, left to right, without recursion, once for each shared node.
 
     Args:
         root: Where to start.
@@ -431,14 +446,14 @@ def fold(
         elif not isinstance(node, Junction):
             results[id(node)] = leaf(node)
         elif pending := [term for term in node.terms if id(term) not in results]:
-            stack.extend(pending)
+            stack.extend(reversed(pending))
         else:
             results[id(node)] = join(node, [results[id(term)] for term in node.terms])
     return results[id(root)]
 
 
-def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
-    """Yield each distinct predicate and raw text node below a root, left to right."""
+def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
+    """Yield each distinct node from a root down, left to right, each before its terms."""
     seen: set[int] = set()
     stack: list[Expression[Any]] = [root]
     while stack:
@@ -446,10 +461,14 @@ def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
         if id(node) in seen:
             continue
         seen.add(id(node))
+        yield node
         if isinstance(node, Junction):
             stack.extend(reversed(node.terms))
-        else:
-            yield node
+
+
+def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
+    """Yield each distinct predicate and raw text node below a root, left to right."""
+    return (node for node in nodes(root) if not isinstance(node, Junction))
 
 
 _matcher: Callable[[Expression[Any], Any], bool] | None = None

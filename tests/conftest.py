@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from timezest_async import RateLimiter, TimeZestClient
+from timezest_async.sandbox import Sandbox
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[TimeZestClient]:
+    async with TimeZestClient(
+        api_key=sandbox.api_key,
+        base_url=sandbox.base_url,
+        rate_limiter=RateLimiter(1_000_000, 1.0),  # many tests ask more than 180 times a minute
+    ) as client:
+        yield client

@@ -1,0 +1,233 @@
+"""Every wrong argument gives its named error, and sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from timezest_async import (
+    AssociatedEntity,
+    Checkpoint,
+    ConfigurationError,
+    F,
+    FilterError,
+    FilterSyntaxError,
+    InvalidRequestError,
+    RateLimiter,
+    TimeZestClient,
+    UnknownAttributeError,
+    UnsupportedFilterError,
+    tql,
+)
+from timezest_async.sandbox import Sandbox
+
+OF_AGENTS = Checkpoint("/agents", ("",))
+
+LISTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "unreadable text": ({"filter": "status ="}, FilterSyntaxError, "value"),
+    "unknown attribute": ({"filter": "colour = red"}, UnknownAttributeError, "nearest"),
+    "empty text": ({"filter": ""}, FilterSyntaxError, "empty"),
+    "a bool": ({"filter": True}, FilterError, "expression"),
+    "a dict": ({"filter": {"status": "new"}}, FilterError, "expression"),
+    "an attribute": ({"filter": F.status}, FilterError, "expression"),
+    "another entity": ({"filter": tql.agent.name == "x"}, FilterError, "scheduling_request"),
+    "too many queries": (
+        {
+            "filter": tql.any_of(
+                *((F.connectwise_psa_company_id == n) & (F.created_at > n) for n in range(40))
+            )
+        },
+        UnsupportedFilterError,
+        "40",
+    ),
+    "both cursors": ({"starting_after": "sreq_a", "ending_before": "sreq_b"}, InvalidRequestError, "both"),
+    "cursor not text": ({"starting_after": 3}, InvalidRequestError, "starting_after"),
+    "cursor empty": ({"ending_before": ""}, InvalidRequestError, "ending_before"),
+    "cursor with a slash": ({"starting_after": "a/b"}, InvalidRequestError, "letters"),
+    "limit negative": ({"limit": -1}, InvalidRequestError, "limit"),
+    "limit a bool": ({"limit": True}, InvalidRequestError, "limit"),
+    "limit a float": ({"limit": 2.0}, InvalidRequestError, "limit"),
+    "limit text": ({"limit": "20"}, InvalidRequestError, "limit"),
+    "checkpoint of another list": ({"checkpoint": OF_AGENTS}, InvalidRequestError, "/agents"),
+    "checkpoint and cursor": (
+        {"checkpoint": OF_AGENTS, "ending_before": "sreq_a"},
+        InvalidRequestError,
+        "checkpoint",
+    ),
+    "checkpoint as text": ({"checkpoint": OF_AGENTS.to_text()}, InvalidRequestError, "from_text"),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", LISTS)
+async def test_list(case: str, sandbox: Sandbox, client: TimeZestClient) -> None:
+    arguments, error, said = LISTS[case]
+    with pytest.raises(error, match=said):
+        client.scheduling_requests.list(**arguments)
+    assert sandbox.requests_seen == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "id", [None, "", " ", "a b", "../agents", ".", "a/b", "a?b", "a\nb", "é", 3, b"sreq_a"]
+)
+@pytest.mark.parametrize("endpoint", ["scheduling_requests", "agents", "teams", "appointment_types"])
+async def test_get(endpoint: str, id: Any, sandbox: Sandbox, client: TimeZestClient) -> None:
+    with pytest.raises(InvalidRequestError, match="id"):
+        await getattr(client, endpoint).get(id)
+    assert sandbox.requests_seen == []
+
+
+GOOD: dict[str, Any] = {
+    "appointment_type_id": "apty_a",
+    "trigger_mode": "pod",
+    "resource_ids": ["agnt_a"],
+    "end_user_name": "Pat",
+    "end_user_email": "pat@example.com",
+}
+NO_USER = {"end_user_name": None, "end_user_email": None}
+COMPANY = AssociatedEntity.connectwise_psa_company(id=7)
+
+CREATES: dict[str, tuple[dict[str, Any], str]] = {
+    "no appointment type": ({"appointment_type_id": ""}, "appointment_type_id"),
+    "appointment type a number": ({"appointment_type_id": 3}, "appointment_type_id"),
+    "trigger mode unknown": ({"trigger_mode": "email"}, "'pod' or 'generate_url'"),
+    "trigger mode none": ({"trigger_mode": None}, "trigger_mode"),
+    "trigger mode in capitals": ({"trigger_mode": "POD"}, "trigger_mode"),
+    "no resource": ({"resource_ids": []}, "at least one"),
+    "resource ids as text": ({"resource_ids": "agnt_a"}, "list"),
+    "resource ids none": ({"resource_ids": None}, "list"),
+    "resource id a number": ({"resource_ids": [3]}, "resource_ids"),
+    "resource id empty": ({"resource_ids": [""]}, "resource_ids"),
+    "no end user": (NO_USER, "end_user_name and end_user_email"),
+    "no name": ({"end_user_name": None}, "end_user_name must"),
+    "no e-mail": ({"end_user_email": None}, "end_user_email must"),
+    "empty name": ({"end_user_name": " "}, "end_user_name"),
+    "name a number": ({"end_user_name": 3}, "end_user_name"),
+    "a company supplies no end user": ({**NO_USER, "associated_entities": [COMPANY]}, "supplies none"),
+    "entities as one": ({"associated_entities": COMPANY}, "list"),
+    "entities as a mapping": ({"associated_entities": {"type": "autotask/ticket"}}, "list"),
+    "entity a text": ({"associated_entities": ["#1234"]}, "AssociatedEntity"),
+    "entity without a type": ({"associated_entities": [{"id": 3}]}, "type"),
+    "ticket without id and number": ({"associated_entities": [{"type": "autotask/ticket"}]}, "number"),
+    "contact without id": ({"associated_entities": [{"type": "autotask/contact"}]}, "id"),
+    "contact with a number": (
+        {"associated_entities": [{"type": "autotask/contact", "number": "#3"}]},
+        "number",
+    ),
+    "contact with an id of text": (
+        {"associated_entities": [{"type": "autotask/contact", "id": "3"}]},
+        "id",
+    ),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("case", CREATES)
+async def test_create(case: str, sandbox: Sandbox, client: TimeZestClient) -> None:
+    change, said = CREATES[case]
+    with pytest.raises(InvalidRequestError, match=said):
+        await client.scheduling_requests.create(**{**GOOD, **change})
+    assert sandbox.requests_seen == []
+
+
+KEY = "tzk-5e7ab0ut"
+
+CLIENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "key empty": ({"api_key": ""}, "empty"),
+    "key blank": ({"api_key": "  "}, "empty"),
+    "key with a newline": ({"api_key": KEY + "\n"}, "white space"),
+    "key with a space": ({"api_key": f"Bearer {KEY}"}, "white space"),
+    "key not ASCII": ({"api_key": KEY + "é"}, "ASCII"),
+    "key a number": ({"api_key": 3}, "not text"),
+    "key bytes": ({"api_key": KEY.encode()}, "not text"),
+    "base URL without a scheme": ({"base_url": "api.timezest.com/v1"}, "scheme"),
+    "base URL of another scheme": ({"base_url": "ftp://api.timezest.com"}, "scheme"),
+    "base URL without a host": ({"base_url": "https:///v1"}, "host|read"),
+    "base URL with a query": ({"base_url": "https://api.timezest.com/v1?a=b"}, "query"),
+    "base URL with a password": ({"base_url": f"https://me:{KEY}@api.timezest.com"}, "password"),
+    "timeout zero": ({"timeout": 0}, "timeout"),
+    "timeout negative": ({"timeout": -1.0}, "timeout"),
+    "timeout a bool": ({"timeout": True}, "timeout"),
+    "timeout text": ({"timeout": "30"}, "timeout"),
+    "timeout not a number": ({"timeout": float("nan")}, "timeout"),
+    "deadline zero": ({"deadline": 0}, "deadline"),
+    "attempts zero": ({"max_attempts": 0}, "max_attempts"),
+    "attempts a float": ({"max_attempts": 2.0}, "max_attempts"),
+    "limiter a number": ({"rate_limiter": 180}, "RateLimiter"),
+    "session something else": ({"session": object()}, "ClientSession"),
+    "proxy no URL": ({"proxy": "localhost"}, "proxy"),
+    "ssl text": ({"ssl": "ca.pem"}, "ssl"),
+    "trust_env text": ({"trust_env": "yes"}, "trust_env"),
+}
+
+
+@pytest.mark.parametrize("case", CLIENTS)
+def test_client(case: str) -> None:
+    change, said = CLIENTS[case]
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        TimeZestClient(**{"api_key": KEY, **change})
+    assert KEY not in str(caught.value)
+
+
+LIMITERS: list[Callable[[], object]] = [
+    lambda: RateLimiter(0, 60.0),
+    lambda: RateLimiter(-1, 60.0),
+    lambda: RateLimiter(True, 60.0),
+    lambda: RateLimiter(180, 0),
+    lambda: RateLimiter(180, 60.0, -0.1),
+    lambda: RateLimiter("180", 60.0),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("make", LIMITERS)
+def test_limiter(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigurationError):
+        make()
+
+
+def test_a_key_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIMEZEST_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="TIMEZEST_API_KEY"):
+        TimeZestClient()
+
+
+def test_key_and_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
+    monkeypatch.setenv("TIMEZEST_BASE_URL", "https://elsewhere.test/v2/")
+    client = TimeZestClient()
+    assert repr(client) == "TimeZestClient(base_url='https://elsewhere.test/v2', closed=False)"
+    asyncio.run(client.close())
+    assert "closed=True" in repr(client)
+
+
+def test_clients_are_neither_pickled_nor_copied() -> None:
+    client = TimeZestClient(KEY)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="neither pickled nor copied"):
+            attempt(client)
+
+
+def test_sync_with_teaches() -> None:
+    with pytest.raises(TypeError, match="async with"), TimeZestClient(KEY):  # type: ignore[attr-defined]
+        pass
+
+
+def test_a_list_is_not_awaited() -> None:
+    async def read() -> None:
+        await TimeZestClient(KEY).scheduling_requests.list()  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="async for"):
+        asyncio.run(read())
+
+
+def test_naive_datetimes_never_reach_a_list() -> None:
+    with pytest.raises(FilterError, match="naive"):
+        TimeZestClient(KEY).scheduling_requests.list(F.created_at > datetime(2026, 1, 1))  # noqa: DTZ001
+    TimeZestClient(KEY).scheduling_requests.list(F.created_at > datetime(2026, 1, 1, tzinfo=UTC))

@@ -1,0 +1,133 @@
+"""The client: owns the session, hands out the endpoints."""
+
+from __future__ import annotations
+
+import os
+import ssl as ssl_module
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+import aiohttp
+import cattrs
+
+from timezest_async.converter import make_converter
+from timezest_async.endpoints import (
+    AgentsEndpoint,
+    AppointmentTypesEndpoint,
+    ResourcesEndpoint,
+    SchedulingRequestsEndpoint,
+    TeamsEndpoint,
+)
+from timezest_async.errors import ConfigurationError
+from timezest_async.transport import Hooks, Limiter, Secret, Transport
+
+DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
+
+
+class TimeZestClient:
+    """A connection to TimeZest for one API key.
+
+    Make one and share it: it holds the connections and the request budget. It may be made outside an event
+    loop. Use it with ``async with``, or ``await client.close()`` at the end.
+
+    Args:
+        api_key: The API key; by default the environment's ``TIMEZEST_API_KEY``. It shows in no repr, log,
+            error, traceback or pickle.
+        base_url: The service's address; by default ``TIMEZEST_BASE_URL``, else the real one.
+        session: An ``aiohttp.ClientSession`` to borrow; it is never closed here.
+        timeout: Seconds for one attempt, not counting the wait for the request budget.
+        deadline: Seconds for one call altogether (in a list: for one page): waits, attempts and back-offs.
+        max_attempts: How often one request is sent at most.
+        rate_limiter: The request budget; by default ``RateLimiter(180, 60.0)``, the service's own limit per
+            account. Clients of one account should share one.
+        proxy: A proxy's URL, with its credentials if it needs any.
+        ssl: An SSL context, such as one that trusts a company's CA; False switches checking off.
+        trust_env: Whether to heed ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY`` and ``.netrc``.
+        hooks: Who watches the exchanges.
+        converter: Makes records of JSON; by default ``make_converter()``.
+
+    Raises:
+        ConfigurationError: An argument is unfit; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = 30.0,
+        deadline: float | None = None,
+        max_attempts: int = 5,
+        rate_limiter: Limiter | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | bool | None = None,
+        trust_env: bool = False,
+        hooks: Hooks | None = None,
+        converter: cattrs.Converter | None = None,
+    ) -> None:
+        # A traceback with locals may show this frame: the bare key is not to be in it.
+        if api_key is None:
+            api_key = os.environ.get("TIMEZEST_API_KEY")
+        if isinstance(api_key, str):
+            api_key = Secret(api_key)
+        if api_key is None:
+            raise ConfigurationError(
+                "there is no API key: give api_key=..., or set the environment variable TIMEZEST_API_KEY"
+            )
+        self._transport = Transport(
+            api_key=api_key,
+            base_url=base_url or os.environ.get("TIMEZEST_BASE_URL") or DEFAULT_BASE_URL,
+            session=session,
+            timeout=timeout,
+            deadline=deadline,
+            max_attempts=max_attempts,
+            rate_limiter=rate_limiter,
+            proxy=proxy,
+            ssl=ssl,
+            trust_env=trust_env,
+            hooks=hooks,
+        )
+        converter = make_converter() if converter is None else converter
+        self.scheduling_requests = SchedulingRequestsEndpoint(self._transport, converter)
+        self.agents = AgentsEndpoint(self._transport, converter)
+        self.teams = TeamsEndpoint(self._transport, converter)
+        self.resources = ResourcesEndpoint(self._transport, converter)
+        self.appointment_types = AppointmentTypesEndpoint(self._transport, converter)
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._transport.closed
+
+    @property
+    def rate_limiter(self) -> Limiter:
+        """The request budget, to share with other clients of the same account."""
+        return self._transport.limiter
+
+    async def close(self) -> None:
+        """Close the connections that are the client's own; closing twice is fine."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("TimeZestClient is asynchronous: write `async with TimeZestClient(...) as client:`")
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached: ``__enter__`` raises."""
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self._transport.__reduce_ex__(protocol)
+
+    def __repr__(self) -> str:
+        return f"TimeZestClient(base_url={str(self._transport.base_url)!r}, closed={self.closed})"

@@ -1,0 +1,136 @@
+"""What a create sends, and why the service would refuse it.
+
+The rules are those of the vendor's page "Create a Scheduling Request" and its section "How TimeZest
+retrieves end user details".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from timezest_async import tql
+from timezest_async.converter import StructureError, structure
+from timezest_async.errors import InvalidRequestError
+from timezest_async.models import CONTACT_TYPES, TICKET_TYPES, AssociatedEntity, EntityType, TriggerMode
+from timezest_async.tql import scheduling_request as F
+
+
+def creation_parameters(
+    *,
+    appointment_type_id: str,
+    trigger_mode: TriggerMode | str,
+    resource_ids: Sequence[str],
+    associated_entities: Sequence[AssociatedEntity | Mapping[str, Any]],
+    end_user_name: str | None,
+    end_user_email: str | None,
+    end_user_company: str | None,
+) -> dict[str, Any]:
+    """Check the arguments of a create, and give the JSON to send: only what is given.
+
+    Raises:
+        InvalidRequestError: The service would refuse them.
+    """
+    entities = [_entity(entity) for entity in _items(associated_entities, "associated_entities")]
+    resources = [_text(resource, "each of resource_ids") for resource in _items(resource_ids, "resource_ids")]
+    if not resources:
+        raise InvalidRequestError(
+            "resource_ids takes at least one id of an agent or team: who is to keep the appointment?"
+        )
+    parameters: dict[str, Any] = {
+        "appointment_type_id": _text(appointment_type_id, "appointment_type_id"),
+        "trigger_mode": _trigger_mode(trigger_mode).value,
+        "resource_ids": resources,
+    }
+    if entities:
+        parameters["associated_entities"] = [entity.to_dict() for entity in entities]
+    fields = {
+        "end_user_name": end_user_name,
+        "end_user_email": end_user_email,
+        "end_user_company": end_user_company,
+    }
+    parameters |= {name: _text(value, name) for name, value in fields.items() if value is not None}
+    _check_end_user(parameters, entities)
+    return parameters
+
+
+def _check_end_user(parameters: Mapping[str, Any], entities: Sequence[AssociatedEntity]) -> None:
+    """Check that the service can find the end user: from an entity, else from the fields."""
+    if any(entity.type in CONTACT_TYPES | TICKET_TYPES for entity in entities):
+        return
+    missing = [name for name in ("end_user_name", "end_user_email") if name not in parameters]
+    if missing:
+        have = f"a {entities[0].type} supplies none" if entities else "there is no associated entity"
+        raise InvalidRequestError(
+            f"{' and '.join(missing)} must be given: {have}, and the service takes the end user "
+            "from a contact, from a ticket's contact, or from these fields"
+        )
+
+
+def _entity(value: object) -> AssociatedEntity:
+    if not isinstance(value, AssociatedEntity):
+        try:
+            value = structure(value, AssociatedEntity)
+        except StructureError as error:
+            reason = str(error)
+            raise InvalidRequestError(
+                f"each of associated_entities is an AssociatedEntity, such as "
+                f'AssociatedEntity.connectwise_psa_service_ticket(number="#1234"), or its JSON: {reason}'
+            ) from None
+    return value.check_identity()
+
+
+def _items(values: object, name: str) -> list[object]:
+    """Check for a list: the service answers "must be an array" to anything else."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InvalidRequestError(f"{name} takes a list, not {values!r:.100}")
+    return list(cast("Iterable[object]", values))
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequestError(f"{name} takes text that is not empty, not {value!r:.100}")
+    return str(value)
+
+
+def _trigger_mode(value: object) -> TriggerMode:
+    try:
+        return TriggerMode(value)  # type: ignore[arg-type]  # what is not fit raises
+    except ValueError:
+        modes = " or ".join(repr(mode.value) for mode in TriggerMode)
+        raise InvalidRequestError(f"trigger_mode is {modes}, not {value!r:.100}") from None
+
+
+_TICKET_NUMBERS: Final[Mapping[str, tql.TicketNumber[tql.SchedulingRequestAttributes]]] = {
+    EntityType.AUTOTASK_TICKET: F.autotask_ticket_number,
+    EntityType.CONNECTWISE_PSA_PROJECT_TICKET: F.connectwise_psa_project_ticket_number,
+    EntityType.CONNECTWISE_PSA_SERVICE_TICKET: F.connectwise_psa_service_ticket_number,
+    EntityType.HALO_PSA_TICKET: F.halo_psa_ticket_number,
+    EntityType.SERVICE_NOW_TASK: F.service_now_task_number,
+}
+_CONTACT_IDS: Final[Mapping[str, tql.Id[tql.SchedulingRequestAttributes, Any]]] = {
+    EntityType.AUTOTASK_CONTACT: F.autotask_contact_id,
+    EntityType.CONNECTWISE_PSA_CONTACT: F.connectwise_psa_contact_id,
+    EntityType.HALO_PSA_USER: F.halo_psa_user_id,
+    EntityType.SERVICE_NOW_CONTACT: F.service_now_contact_id,
+}
+
+
+def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequestAttributes]:
+    """Say what a scheduling request made of a create's parameters has in common with them.
+
+    That is the first of: the ticket, the contact, the end user's e-mail, the appointment type. A ticket named
+    by its id alone cannot be filtered on; and the e-mail does not count where an entity may override it.
+    """
+    entities = [structure(entity, AssociatedEntity) for entity in parameters.get("associated_entities", ())]
+    for entity in entities:
+        if entity.type in _TICKET_NUMBERS and entity.number is not None:
+            return _TICKET_NUMBERS[entity.type] == entity.number
+    for entity in entities:
+        if entity.type in _CONTACT_IDS and entity.id is not None:
+            return _CONTACT_IDS[entity.type].operate(tql.Operator.EQ, entity.id)
+    email = parameters.get("end_user_email")
+    if email is not None and not any(entity.type in CONTACT_TYPES | TICKET_TYPES for entity in entities):
+        # LIKE, because the service may have changed the case.
+        return F.end_user_email.like(email)
+    return F.appointment_type_id == str(parameters["appointment_type_id"])

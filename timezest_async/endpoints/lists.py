@@ -1,0 +1,148 @@
+"""What all lists have in common: arguments checked, a filter planned, a paginator made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import cattrs
+
+from timezest_async import tql
+from timezest_async.converter import structure_many
+from timezest_async.errors import FilterError, InvalidRequestError
+from timezest_async.pagination import Checkpoint, PageReader, Paginator
+from timezest_async.transport import Transport
+
+T = TypeVar("T")
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+class Endpoint(Generic[T]):
+    """One kind of record: where its list is, and what its list holds.
+
+    Args:
+        transport: Makes the exchanges.
+        converter: Makes records of JSON.
+    """
+
+    path: str
+    """The list, such as ``"/agents"``."""
+    entity: str
+    """What TQL calls a record, such as ``"agent"``."""
+    record_type: Any
+    """The class of a record."""
+    is_sorted: bool = False
+    """Whether the list is known to be sorted by ``created_at``."""
+
+    def __init__(self, transport: Transport, converter: cattrs.Converter) -> None:
+        self._transport = transport
+        self._converter = converter
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._transport.base_url}>"
+
+    def _paginate(
+        self,
+        filter: tql.Expression[Any] | str | None,
+        *,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+        limit: int | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Paginator[T]:
+        """Make the paginator of this list; see the public ``list`` methods."""
+        check_limit(limit)
+        if starting_after is not None and ending_before is not None:
+            raise InvalidRequestError(
+                "give starting_after or ending_before, not both: the service refuses that"
+            )
+        queries = None if filter is None else self._queries(filter)
+        if checkpoint is not None:
+            if starting_after is not None or ending_before is not None:
+                raise InvalidRequestError(
+                    "a checkpoint says where to start: give no starting_after or ending_before beside it"
+                )
+            start = self._checked(checkpoint, queries)
+        else:
+            cursor = ending_before if starting_after is None else starting_after
+            name = "starting_after" if ending_before is None else "ending_before"
+            place = {} if cursor is None else {"after": check_id(cursor, name)}
+            queries = ("",) if queries is None else queries
+            start = Checkpoint(
+                self.path,
+                queries,
+                backwards=ending_before is not None,
+                position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
+            )
+        reader = PageReader[T](self._transport, self.path, self._structure, is_sorted=self.is_sorted)
+        return Paginator(reader, start, limit=limit)
+
+    def _queries(self, filter: tql.Expression[Any] | str) -> tuple[str, ...]:
+        """Plan a filter: the queries that answer it together, as TQL text."""
+        expression: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter
+        if not tql.is_expression(expression):
+            raise FilterError(
+                f"a filter is an expression such as {_EXAMPLES[self.entity]}, or TQL text, not {filter!r}: a "
+                "comparison that Python made False or True by itself has none of our attributes on its left"
+            )
+        if expression.entity not in {None, self.entity}:
+            raise FilterError(
+                f"this list is filtered by {self.entity} attributes ({_EXAMPLES[self.entity]}), but the "
+                f"filter is about {expression.entity}: {expression!r:.200}"
+            )
+        return tuple(tql.render(query) for query in tql.plan(expression).queries)
+
+    def _checked(self, checkpoint: Checkpoint, queries: tuple[str, ...] | None) -> Checkpoint:
+        if not isinstance(checkpoint, Checkpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
+            raise InvalidRequestError(
+                f"checkpoint takes a Checkpoint, not {type(checkpoint).__name__}: "
+                "Checkpoint.from_text(...) reads text"
+            )
+        if checkpoint.path != self.path:
+            raise InvalidRequestError(
+                f"this checkpoint is of {checkpoint.path}, and this list is {self.path}"
+            )
+        if queries is not None and queries != checkpoint.queries:
+            raise InvalidRequestError(
+                f"this checkpoint is of another filter, {checkpoint.queries!r}, not {queries!r}: give the "
+                "same filter, or none at all to take the checkpoint's"
+            )
+        return checkpoint
+
+    def _structure(self, values: Sequence[Any], path: str) -> list[T]:
+        return structure_many(values, self.record_type, path, converter=self._converter)
+
+
+_EXAMPLES: Final = {
+    "scheduling_request": 'F.status == "new"',
+    "agent": 'tql.agent.name == "Sam"',
+    "team": 'tql.team.internal_name == "Tier 1"',
+    "resource": 'tql.resource.internal_name == "Tier 1"',
+    "appointment_type": "tql.appointment_type.duration_mins == 30",
+}
+
+
+def check_id(id: object, name: str = "id") -> str:
+    """Check what stands in a URL as a record's id.
+
+    Raises:
+        InvalidRequestError: It is no id.
+    """
+    if not isinstance(id, str) or not _ID.match(id):
+        raise InvalidRequestError(
+            f"{name} takes the id of a record, such as 'sreq_p4fvlg5FUuKSviNNemZzAO' (letters, digits, _ and "
+            f"-), not {id!r:.100}"
+        )
+    return id
+
+
+def check_limit(limit: object) -> None:
+    """Check a number of records.
+
+    Raises:
+        InvalidRequestError: It is neither None nor a whole number from 0.
+    """
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise InvalidRequestError(f"limit takes a whole number from 0, or None for all, not {limit!r}")

@@ -1,0 +1,143 @@
+"""Scheduling requests: list, get, create."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from timezest_async import tql
+from timezest_async.converter import StructureError
+from timezest_async.endpoints.creating import creation_parameters, likeness
+from timezest_async.endpoints.lists import Endpoint, check_id
+from timezest_async.errors import OutcomeUnknownError, UnexpectedResponseError
+from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
+from timezest_async.pagination import Checkpoint, Paginator
+from timezest_async.tql import scheduling_request as F
+
+_CANDIDATES_SINCE: Final = timedelta(seconds=120)
+"""How much earlier than it was sent a create may seem to have happened: clocks differ."""
+
+
+class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
+    """The appointments that end users were asked to book, and those they booked."""
+
+    path = "/scheduling_requests"
+    entity = "scheduling_request"
+    record_type = SchedulingRequest
+    is_sorted = True
+
+    def list(
+        self,
+        filter: tql.Expression[tql.SchedulingRequestAttributes] | str | None = None,
+        *,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+        limit: int | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Paginator[SchedulingRequest]:
+        """List scheduling requests, newest first.
+
+        Nothing is sent before the list is iterated over. A filter with OR in it is read as several queries
+        at the same time, merged into one stream with each record once.
+
+        Args:
+            filter: Which ones: an expression on ``F``, or TQL text; None for all.
+            starting_after: The id of a record: only older ones.
+            ending_before: The id of a record: only newer ones, the nearest (oldest) first.
+            limit: How many records to give at most.
+            checkpoint: Go on where an earlier list stood, with the same filter or None.
+
+        Raises:
+            FilterError: The filter is unfit; nothing was sent.
+            InvalidRequestError: Another argument is; nothing was sent.
+        """
+        return self._paginate(
+            filter,
+            starting_after=starting_after,
+            ending_before=ending_before,
+            limit=limit,
+            checkpoint=checkpoint,
+        )
+
+    async def get(self, id: str) -> SchedulingRequest:
+        """Get one scheduling request.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidRequestError: This is no id; nothing was sent.
+            TimeZestError: The exchange failed.
+        """
+        exchange = await self._transport.get(f"{self.path}/{check_id(id)}", route=f"{self.path}/{{id}}")
+        try:
+            return self._converter.structure(exchange.payload, SchedulingRequest)
+        except StructureError as error:
+            reason = str(error)
+        raise UnexpectedResponseError(
+            f"the answer is not a scheduling request: {reason}",
+            status=exchange.status,
+            body_start=str(exchange.payload),
+        )
+
+    async def create(
+        self,
+        *,
+        appointment_type_id: str,
+        trigger_mode: TriggerMode | str,
+        resource_ids: Sequence[str],
+        associated_entities: Sequence[AssociatedEntity | Mapping[str, Any]] = (),
+        end_user_name: str | None = None,
+        end_user_email: str | None = None,
+        end_user_company: str | None = None,
+    ) -> SchedulingRequest:
+        """Create a scheduling request.
+
+        The end user's name and e-mail come from a contact (or HaloPSA user) among the associated entities,
+        else from the contact of a ticket among them, else from the fields: so an entity overrides the fields,
+        and without such an entity both fields are needed.
+
+        It is sent again only after what certainly did not happen, so that nothing is created twice.
+
+        Args:
+            appointment_type_id: The appointment type, ``"apty_…"``.
+            trigger_mode: ``TriggerMode.POD`` runs the workflow as if created in the pod;
+                ``TriggerMode.GENERATE_URL`` as if by its "Generate URL" (which by default sends nothing).
+            resource_ids: Ids of the agents and teams who are to keep the appointment, at least one.
+            associated_entities: What it belongs to in a PSA, such as
+                ``AssociatedEntity.connectwise_psa_service_ticket(number="#1234")``.
+            end_user_name: Who is to select a time.
+            end_user_email: Where they are asked to.
+            end_user_company: Their company.
+
+        Raises:
+            InvalidRequestError: The service would refuse these arguments; nothing was sent.
+            OutcomeUnknownError: It may have been created, or not; ``find_candidates`` helps to tell.
+            ValidationError: The service refused the values.
+            TimeZestError: It was not created, for the reason that the class says.
+        """
+        parameters = creation_parameters(
+            appointment_type_id=appointment_type_id,
+            trigger_mode=trigger_mode,
+            resource_ids=resource_ids,
+            associated_entities=associated_entities,
+            end_user_name=end_user_name,
+            end_user_email=end_user_email,
+            end_user_company=end_user_company,
+        )
+        exchange = await self._transport.post(self.path, parameters, route=self.path)
+        try:
+            return self._converter.structure(exchange.payload, SchedulingRequest)
+        except StructureError as error:
+            reason = str(error)
+        raise OutcomeUnknownError(
+            f"the service answered {exchange.status}, but not with a scheduling request: {reason}",
+            parameters=parameters,
+            sent_at=exchange.sent_at,
+            status=exchange.status,
+        )
+
+    async def find_candidates(
+        self, parameters: Mapping[str, Any], sent_at: datetime
+    ) -> Sequence[SchedulingRequest]:
+        """List what may have come of a create; see ``OutcomeUnknownError.find_candidates``."""
+        return await self.list((F.created_at >= sent_at - _CANDIDATES_SINCE) & likeness(parameters)).to_list()

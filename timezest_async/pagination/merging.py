@@ -1,0 +1,138 @@
+"""Several queries as one stream: newest first, each record once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import Any, TypeVar
+
+from timezest_async.errors import PaginationError
+from timezest_async.pagination.checkpoints import damaged, is_list_of_text
+from timezest_async.pagination.sources import QuerySource, Source
+
+T = TypeVar("T")
+
+_FIRST = float("-inf")
+_LAST = float("inf")
+
+
+class MergedSource(Source[T]):
+    """Several queries read at the same time and merged.
+
+    Each is sorted by ``created_at``, so only the ids of the current second need remembering to give each
+    record once, however many queries it answers. Records of one second come in the order of their queries.
+
+    Args:
+        sources: One for each query.
+        position: From ``position()`` of an earlier source, or ``{}``.
+        backwards: Whether from older to newer.
+        is_sorted: Whether the lists promise to be sorted. Where they do not, all ids are remembered.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[QuerySource[T]],
+        position: Mapping[str, Any],
+        *,
+        backwards: bool = False,
+        is_sorted: bool = True,
+    ) -> None:
+        self._sources = sources
+        self.backwards = backwards
+        self._sign = 1 if backwards else -1
+        self._is_sorted = is_sorted
+        self._second, self._seen = _read_position(position)
+        # Keys grow along the stream: they are what the heap sorts the sources' next records by.
+        self._key = _FIRST if self._second is None else float(self._sign * self._second)
+        self._heap: list[tuple[float, int]] = []
+        self._dry = list(range(len(sources)))
+        # Sources that resume may first give records created since the checkpoint, from before its place.
+        self._resuming = set(self._dry) if self._second is not None else set[int]()
+        self._failure: PaginationError | None = None
+
+    def start(self) -> None:
+        """Begin to read every query."""
+        for source in self._sources:
+            source.start()
+
+    async def fill(self) -> bool:
+        """Wait until every query that has records left shows its next one; tell whether there is any.
+
+        Raises:
+            PaginationError: A query's records are not sorted: merging them could lose or double some.
+        """
+        while self._dry:
+            if self._failure is not None:
+                raise self._failure
+            for index in self._dry:
+                self._sources[index].start()
+            index = self._dry[-1]
+            has_more = await self._sources[index].fill()
+            self._dry.pop()
+            if has_more:
+                self._push(index)
+        return bool(self._heap)
+
+    def take(self) -> T | None:
+        """Hand over the next record of all queries, passing over those handed over already."""
+        while not self._dry and self._heap:
+            key, index = heappop(self._heap)
+            record: Any = self._sources[index].take()
+            if key > self._key:
+                self._key = key
+                self._second = None if key == _LAST else int(key) * self._sign
+                if self._is_sorted:
+                    self._seen.clear()
+            self._push(index)
+            if record.id not in self._seen:
+                self._seen.add(record.id)
+                return record  # type: ignore[no-any-return]  # Any only to read its id
+        return None
+
+    def _push(self, index: int) -> None:
+        """Put a source's next record on the heap, or note that it has none at hand."""
+        source = self._sources[index]
+        while (record := source.peek()) is not None:
+            key = self._key_of(record)
+            if key >= self._key or not self._is_sorted:
+                self._resuming.discard(index)
+                heappush(self._heap, (key, index))
+                return
+            if index not in self._resuming:
+                self._failure = PaginationError(
+                    "a query's records are not sorted by created_at, so that merging queries could lose or "
+                    "double some: read them one query at a time"
+                )
+                break
+            source.take()
+        self._dry.append(index)
+
+    def _key_of(self, record: Any) -> float:
+        created_at: datetime | None = record.created_at
+        return _LAST if created_at is None else self._sign * created_at.timestamp()
+
+    def position(self) -> dict[str, Any]:
+        """Tell where each query stands, and which records of the current second are handed over."""
+        return {
+            "parts": [source.position() for source in self._sources],
+            "second": self._second,
+            "seen": sorted(self._seen),
+        }
+
+    def close(self) -> None:
+        """Stop reading every query."""
+        for source in self._sources:
+            source.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until every query has stopped."""
+        await asyncio.gather(*(source.wait_closed() for source in self._sources))
+
+
+def _read_position(position: Mapping[str, Any]) -> tuple[int | None, set[str]]:
+    second, seen = position.get("second"), position.get("seen", [])
+    if not isinstance(second, int | None) or not is_list_of_text(seen):
+        raise damaged()
+    return second, set(seen)

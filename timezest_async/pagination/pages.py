@@ -1,0 +1,158 @@
+"""One page: what it holds, how it is asked for, and where its links lead."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote
+
+import attrs
+import yarl
+
+from timezest_async.converter import StructureError
+from timezest_async.errors import PaginationError, UnexpectedResponseError
+from timezest_async.pagination.checkpoints import is_json_array, is_json_object
+from timezest_async.transport import Exchange, Reservation, Transport
+
+T = TypeVar("T")
+
+PAGE_SIZE: Final = 20
+"""Records a page, fixed by the service; never relied upon to find the end."""
+
+_UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
+
+
+@attrs.frozen
+class Page(Generic[T]):
+    """Some records in a row, as the service sent them: newest first.
+
+    Attributes:
+        data: The records.
+        next_page: The service's link to older records, or None at the end (and where the records come
+            from several queries, which have no single link).
+        previous_page: The service's link to newer records, or None.
+    """
+
+    data: tuple[T, ...]
+    next_page: str | None = None
+    previous_page: str | None = None
+
+
+class PageReader(Generic[T]):
+    """Ask for pages of one list and read them.
+
+    Args:
+        transport: Makes the exchanges.
+        path: The list, such as ``"/scheduling_requests"``.
+        structure_many: Makes records of the ``data`` array; told where that was found.
+        is_sorted: Whether the list is known to be sorted by ``created_at``, newest first.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        structure_many: Callable[[Sequence[Any], str], Sequence[T]],
+        *,
+        is_sorted: bool = True,
+    ) -> None:
+        self.is_sorted = is_sorted
+        self._transport = transport
+        self._path = path
+        self._structure_many = structure_many
+        self._list_url = transport.base_url.joinpath(path.removeprefix("/"))
+
+    def first_url(self, query: str, cursor: Mapping[str, str]) -> yarl.URL:
+        """Give the URL of a query's first page.
+
+        Args:
+            query: TQL text, or ``""`` for all records.
+            cursor: ``starting_after`` or ``ending_before`` with a record's id, or nothing.
+        """
+        parameters = ({"filter": query} if query else {}) | dict(cursor)
+        return self._list_url.with_query(parameters)
+
+    async def read(self, url: yarl.URL, slot: Reservation | None = None) -> Page[T]:
+        """Get a page.
+
+        Args:
+            url: Of this service, sent as it is.
+            slot: A reserved place in the request budget.
+
+        Raises:
+            UnexpectedResponseError: The answer is not the documented envelope.
+            TimeZestError: The exchange failed.
+        """
+        exchange = await self._transport.get(url, route=self._path, slot=slot)
+        envelope = exchange.payload
+        if not is_json_object(envelope):
+            raise _unexpected(exchange, "expected a list object")
+        data = envelope.get("data")
+        if not is_json_array(data):
+            raise _unexpected(exchange, "expected a list object whose `data` is an array")
+        try:
+            records = self._structure_many(data, "$.data")
+        except StructureError as error:
+            raise _unexpected(exchange, str(error)) from None
+        return Page(
+            tuple(records),
+            _link(exchange, envelope, "next_page"),
+            _link(exchange, envelope, "previous_page"),
+        )
+
+    def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
+        """Resolve a page's link: absolute, ``/path?…``, ``?a=b``, or bare ``a=b``.
+
+        Its encoding is kept as it is.
+
+        Args:
+            link: ``next_page`` or ``previous_page``.
+            page_url: The page that carried it.
+
+        Raises:
+            PaginationError: It leads to another origin, where the API key must not go.
+        """
+        # Only what cannot stand in a request line is quoted; the rest stays as the service wrote it.
+        text = _UNSENDABLE.sub(lambda match: quote(match.group()), link)
+        if "=" in text and not re.match(r"[^?#=&]*[:/?]", text):
+            text = "?" + text
+        if text.startswith("?"):
+            text = str(page_url.with_query(None)) + text
+        try:
+            url = yarl.URL(text, encoded=True)
+            if not url.absolute:
+                url = page_url.join(url)
+            origin = _origin(url)
+            elsewhere = origin != _origin(page_url) or url.user is not None
+        except ValueError:
+            raise PaginationError(f"the page's link {link[:200]!r} is not a URL") from None
+        if elsewhere:
+            raise PaginationError(
+                f"the page's link leads to {origin}, away from {_origin(page_url)}: not followed, "
+                "since the API key would go there"
+            )
+        return url.with_fragment(None) if url.fragment else url
+
+
+def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | None:
+    link = envelope.get(name)
+    if link is None:
+        return None
+    if not isinstance(link, str):
+        raise _unexpected(exchange, f"expected `{name}` to be text or null")
+    return link.strip() or None
+
+
+def _origin(url: yarl.URL) -> str:
+    return f"{url.scheme}://{url.host}:{url.port}"
+
+
+def _unexpected(exchange: Exchange, reason: str) -> UnexpectedResponseError:
+    body = json.dumps(exchange.payload, ensure_ascii=False)
+    return UnexpectedResponseError(
+        f"the answer of {exchange.url.path} is not of the documented shape: {reason}",
+        status=exchange.status,
+        body_start=body,
+    )

@@ -1,0 +1,243 @@
+"""What ``list()`` returns: a list to be read with ``async for``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Generic, NoReturn, Self, TypeVar
+
+import attrs
+
+from timezest_async.errors import InvalidRequestError, PaginationError, TimeZestError
+from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
+from timezest_async.pagination.merging import MergedSource
+from timezest_async.pagination.pages import Page, PageReader
+from timezest_async.pagination.sources import SerialSource, Source
+
+T = TypeVar("T")
+
+
+class Paginator(Generic[T]):
+    """A list of records that is read as it is asked for, one page ahead.
+
+    Nothing is sent before it is iterated over, and each ``async for`` starts anew. Memory does not grow with
+    the list. Made by the ``list()`` methods of the client.
+
+    Args:
+        reader: Reads the pages.
+        start: Where the list starts.
+        limit: How many records to give at most.
+    """
+
+    def __init__(self, reader: PageReader[T], start: Checkpoint, *, limit: int | None = None) -> None:
+        self._reader = reader
+        self._start = start
+        self._limit = limit
+        self._run: _Run[T] | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the latest ``async for`` stands: ``list(checkpoint=...)`` goes on after its last record."""
+        return self._start if self._run is None else self._run.checkpoint
+
+    def __aiter__(self) -> Records[T]:
+        return Records(self._open(self._limit))
+
+    def pages(self) -> AsyncIterator[Page[T]]:
+        """Iterate over pages rather than records.
+
+        With one query they are the service's own, newest first even where the list is walked backwards; with
+        several they are what could be merged in one go. Empty ones are passed over.
+        """
+        return Pages(self._open(self._limit))
+
+    def batches(self, size: int) -> AsyncIterator[list[T]]:
+        """Iterate over lists of ``size`` records; the last one may be shorter.
+
+        Raises:
+            InvalidRequestError: ``size`` is not a whole number from 1.
+        """
+        if type(size) is not int or size < 1:
+            raise InvalidRequestError(f"batches() takes a whole number from 1, not {size!r}")
+        return Batches(self._open(self._limit), size)
+
+    async def to_list(self) -> list[T]:
+        """Read everything into one list; memory grows with it."""
+        return [record async for record in self]
+
+    async def first(self) -> T | None:
+        """Read the first record only, or None where there is none."""
+        records = Records(self._open(1 if self._limit is None else min(1, self._limit)))
+        try:
+            return await anext(records, None)
+        finally:
+            await records.aclose()
+
+    def _open(self, limit: int | None) -> _Run[T]:
+        self._run = _Run(open_source(self._reader, self._start, limit), self._start, limit)
+        return self._run
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "this list is read asynchronously: write `async for record in ...`, or await .to_list()"
+        )
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("list() is not awaited: write `async for record in ...`, or await .to_list()")
+
+    def __repr__(self) -> str:
+        return f"<Paginator of {self._start.path} filter={' | '.join(self._start.queries)!r}>"
+
+
+def open_source(reader: PageReader[T], start: Checkpoint, wanted: int | None) -> Source[T]:
+    """Make what reads a list from a place in it.
+
+    Args:
+        reader: Reads the pages.
+        start: The queries, and where each stands.
+        wanted: How many records are wanted at most.
+    """
+    position, backwards = start.position, start.backwards
+    if len(start.queries) == 1:
+        return SerialSource(reader, start.queries[0], position, backwards=backwards, wanted=wanted)
+    parts = position.get("parts", [{}] * len(start.queries))
+    if not is_json_array(parts) or len(parts) != len(start.queries):
+        raise damaged()
+    sources = [
+        SerialSource(reader, query, part, backwards=backwards, wanted=wanted)
+        for query, part in zip(start.queries, parts, strict=True)
+    ]
+    return MergedSource(sources, position, backwards=backwards, is_sorted=reader.is_sorted)
+
+
+class _Run(Generic[T]):
+    """One reading of a list: shared by the paginator, which is asked for checkpoints, and the iterator."""
+
+    def __init__(self, source: Source[T], start: Checkpoint, left: int | None) -> None:
+        self.source = source
+        self.left = left
+        self._start = start
+        self.held: Checkpoint | None = None
+        """The checkpoint while records are taken that are not handed over yet."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.held or attrs.evolve(self._start, position=self.source.position())
+
+
+class _Iteration(Generic[T]):
+    """What the ways of iterating have in common: an end, errors with a checkpoint, nothing left running.
+
+    Reading stops when this object goes, which a ``break`` brings about.
+    """
+
+    def __init__(self, run: _Run[T]) -> None:
+        self._run = run
+        self._source = run.source
+        self._is_open = True
+        self._stopped_by: BaseException | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _fill(self) -> None:
+        """Wait for the next record.
+
+        Raises:
+            StopAsyncIteration: The end of the list, or the limit, is reached.
+            TimeZestError: With the place to resume from.
+        """
+        if self._stopped_by is not None:
+            error = PaginationError(
+                f"this iteration was stopped by {type(self._stopped_by).__name__}; start anew, with "
+                "list(checkpoint=...) to go on where it stood"
+            )
+            error.checkpoint = self._run.checkpoint
+            raise error
+        has_more = False
+        try:
+            if self._is_open and self._run.left != 0:
+                has_more = await self._source.fill()
+        except BaseException as error:
+            self._stopped_by = error
+            if isinstance(error, TimeZestError):
+                error.checkpoint = self._run.checkpoint
+            raise
+        finally:
+            if not has_more:
+                await self.aclose()
+        if not has_more:
+            raise StopAsyncIteration
+
+    def _take(self) -> T | None:
+        if self._run.left == 0 or not self._is_open:
+            return None
+        record = self._source.take()
+        if record is not None and self._run.left is not None:
+            self._run.left -= 1
+        return record
+
+    async def aclose(self) -> None:
+        """Stop reading, and wait until nothing is under way. Closing twice is fine."""
+        if self._is_open:
+            self._is_open = False
+            self._source.close()
+            await self._source.wait_closed()
+
+    def __del__(self) -> None:
+        if self._is_open:
+            self._source.close()
+
+
+class Records(_Iteration[T]):
+    """Iterate over records."""
+
+    async def __anext__(self) -> T:
+        while (record := self._take()) is None:
+            await self._fill()
+        return record
+
+
+class Pages(_Iteration[T]):
+    """Iterate over pages."""
+
+    async def __anext__(self) -> Page[T]:
+        await self._fill()
+        page = self._source.take_page(self._run.left)
+        if self._run.left is not None:
+            self._run.left -= len(page.data)
+        return page
+
+
+class Batches(_Iteration[T]):
+    """Iterate over lists of records.
+
+    An error that comes while a batch is gathered is raised after what was gathered is handed over.
+    """
+
+    def __init__(self, run: _Run[T], size: int) -> None:
+        super().__init__(run)
+        self._size = size
+        self._failure: TimeZestError | None = None
+
+    async def __anext__(self) -> list[T]:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        batch: list[T] = []
+        self._run.held = self._run.checkpoint
+        try:
+            while len(batch) < self._size:
+                while (record := self._take()) is None:
+                    await self._fill()
+                batch.append(record)
+        except StopAsyncIteration:
+            if not batch:
+                raise
+        except TimeZestError as error:
+            self._run.held = None
+            error.checkpoint = self._run.checkpoint
+            if not batch:
+                raise
+            self._failure = error
+        self._run.held = None
+        return batch

@@ -1,0 +1,209 @@
+"""Where records come from: what all ways of reading a list have in common, and the plain way."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+import yarl
+
+from timezest_async.errors import PaginationError
+from timezest_async.pagination.checkpoints import damaged
+from timezest_async.pagination.pages import Page, PageReader
+
+T = TypeVar("T")
+
+
+class Source(ABC, Generic[T]):
+    """A list on its way: hands over records in order, and knows where it stands.
+
+    ``fill`` and ``take`` are apart so that only waiting for the service costs an ``await``.
+    """
+
+    backwards: bool = False
+    """Whether records come from older to newer."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to read, without waiting for it."""
+
+    @abstractmethod
+    async def fill(self) -> bool:
+        """Wait until ``take`` has a record to give; tell whether there is one, or the end is reached."""
+
+    @abstractmethod
+    def take(self) -> T | None:
+        """Hand over the next record, or None where ``fill`` is needed first."""
+
+    def take_page(self, limit: int | None) -> Page[T]:
+        """Hand over the records that need no waiting for, up to a limit, newest first."""
+        records: list[T] = []
+        while len(records) != limit and (record := self.take()) is not None:
+            records.append(record)
+        return Page(tuple(records[::-1] if self.backwards else records))
+
+    @abstractmethod
+    def position(self) -> dict[str, Any]:
+        """Tell as JSON where to go on after the last record handed over."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop all that is under way. It awaits nothing, so that a finalizer can call it."""
+
+    @abstractmethod
+    async def wait_closed(self) -> None:
+        """Wait, after ``close``, until nothing is under way any more."""
+
+
+class QuerySource(Source[T]):
+    """A source of one query's records, which others can merge."""
+
+    @abstractmethod
+    def peek(self) -> T | None:
+        """Show the record that ``take`` would hand over, or None where ``fill`` is needed first."""
+
+
+class SerialSource(QuerySource[T]):
+    """One query, one page after the other, read one page ahead of the caller.
+
+    Args:
+        reader: Reads the pages.
+        query: TQL text, or ``""``.
+        position: From ``position()`` of an earlier source, or what starts one (``{"after": id}``, ``{}``).
+        backwards: Whether to walk from older to newer by ``previous_page``.
+        wanted: How many records are wanted at most; reading ahead stops there.
+    """
+
+    def __init__(
+        self,
+        reader: PageReader[T],
+        query: str,
+        position: Mapping[str, Any],
+        *,
+        backwards: bool = False,
+        wanted: int | None = None,
+    ) -> None:
+        after = position.get("after")
+        if not isinstance(after, str | None) or position.keys() - {"after"}:
+            raise damaged()
+        self._reader = reader
+        self.backwards = backwards
+        self._wanted = wanted
+        self._after = after
+        self._page: Page[T] = Page(())
+        self._records: tuple[T, ...] = ()
+        self._taken = 0
+        cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
+        self._url: yarl.URL | None = reader.first_url(query, cursor)
+        self._reading: asyncio.Task[Page[T]] | None = None
+        self._failure: PaginationError | None = None
+        self._read = 0
+        # Hashes, so that a list of any length costs some bytes a page: of URLs asked, of first records.
+        self._asked = {hash(self._url)}
+        self._firsts: set[int] = set()
+
+    def start(self) -> None:
+        """Begin to read the next page, if there is one and it is not being read already."""
+        if self._reading is None and self._url is not None:
+            self._reading = asyncio.create_task(self._reader.read(self._url))
+            self._reading.add_done_callback(_look_at)
+
+    async def fill(self) -> bool:
+        """Wait for a page with records on it; tell whether there is one.
+
+        Raises:
+            PaginationError: The way to the next page loops or leaves the origin.
+        """
+        while self._taken == len(self._records):
+            self.start()
+            if self._failure is not None:
+                raise self._failure
+            if self._reading is None:
+                return False
+            page = await self._reading
+            url, self._reading, self._url = self._url, None, None
+            if url is None:  # closed meanwhile
+                return False
+            self._url = self._following(page, url)
+            self._after = self._last_taken()
+            self._page, self._taken = page, 0
+            self._records = page.data[::-1] if self.backwards else page.data
+            self._read += len(page.data)
+            if self._wanted is None or self._read < self._wanted:
+                self.start()
+        return True
+
+    def peek(self) -> T | None:
+        """Show the next record of the page."""
+        return self._records[self._taken] if self._taken < len(self._records) else None
+
+    def take(self) -> T | None:
+        """Hand over the next record of the page."""
+        taken = self._taken
+        if taken == len(self._records):
+            return None
+        self._taken = taken + 1
+        return self._records[taken]
+
+    def take_page(self, limit: int | None) -> Page[T]:
+        """Hand over the rest of the page, up to a limit, with the service's own links."""
+        records = self._records[self._taken :][:limit]
+        self._taken += len(records)
+        return attrs.evolve(self._page, data=records[::-1] if self.backwards else records)
+
+    def _following(self, page: Page[T], url: yarl.URL) -> yarl.URL | None:
+        """Give the URL of the page after this one; a bad one is an error only once it is needed."""
+        if page.data:
+            first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
+            if first in self._firsts:
+                raise PaginationError("a page begins with the same record as an earlier page: a loop")
+            self._firsts.add(first)
+        link = page.previous_page if self.backwards else page.next_page
+        if link is None:
+            return None
+        try:
+            following = self._reader.follow(link, url)
+        except PaginationError as failure:
+            self._failure = failure
+            return None
+        if hash(following) in self._asked:
+            self._failure = PaginationError("the page's link leads to a page that was read already: a loop")
+            return None
+        self._asked.add(hash(following))
+        return following
+
+    def _last_taken(self) -> str | None:
+        if not self._taken:
+            return self._after
+        return self._records[self._taken - 1].id  # type: ignore[attr-defined, no-any-return]  # as above
+
+    def position(self) -> dict[str, Any]:
+        """Tell the id of the last record handed over."""
+        after = self._last_taken()
+        return {} if after is None else {"after": after}
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._url = None
+        if self._reading is not None:
+            cancel(self._reading)
+
+    async def wait_closed(self) -> None:
+        """Wait until reading ahead has stopped."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, unless its loop is gone and the task with it."""
+    if not task.get_loop().is_closed():
+        task.cancel()
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Look at a task's exception, since a caller who stopped early never will."""
+    if not task.cancelled():
+        task.exception()
