@@ -1,0 +1,62 @@
+"""The budget against a server that enforces it, over real sockets and in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+
+import pytest
+from aiohttp import web
+
+from tests import support
+from timezest_async.transport import RateLimiter, Transport
+
+LIMIT, PERIOD = 18, 2.0
+
+
+@pytest.mark.asyncio
+async def test_fifty_greedy_tasks_never_see_a_429_and_waste_nothing() -> None:
+    counted: collections.deque[float] = collections.deque()
+    refused = answered = 0
+
+    async def handle(_request: web.Request) -> web.Response:
+        nonlocal refused, answered
+        now = time.monotonic()
+        while counted and now - counted[0] >= PERIOD:
+            counted.popleft()
+        if len(counted) >= LIMIT:
+            refused += 1
+            return web.json_response({"error": "slow down"}, status=429)
+        counted.append(now)
+        answered += 1
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_get("/x", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    windows = 10 if support.FULL else 2
+    transport = Transport(
+        api_key="key", base_url=f"http://127.0.0.1:{port}", rate_limiter=RateLimiter(LIMIT, PERIOD)
+    )
+    began = time.monotonic()
+    todo = iter(range(LIMIT * windows))
+
+    async def greedy() -> None:
+        for _ in todo:
+            await transport.get("/x", route="/x")
+
+    try:
+        await asyncio.gather(*(greedy() for _ in range(50)))
+    finally:
+        await transport.close()
+        await runner.cleanup()
+    seconds = time.monotonic() - began
+    assert refused == 0
+    assert answered == LIMIT * windows
+    # Per window: the period, the margin, and what a busy machine adds to a request.
+    assert seconds <= (windows - 1) * (PERIOD + 0.05) * 1.02 + 0.5

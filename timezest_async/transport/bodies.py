@@ -1,0 +1,114 @@
+"""What bodies say: JSON, and the several shapes of an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn, cast
+
+MAX_MESSAGE = 500
+"""Characters of an error's message that are kept."""
+MAX_DETAILS = 4_000
+"""Characters of JSON up to which an error's ``errors`` are kept as they came."""
+
+
+class NotJSONError(Exception):
+    """The body is not JSON; the message says where and why."""
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        NotJSONError: It is not JSON.
+    """
+    # Lazy: importing the package must not cost the import of its parser.
+    import msgspec  # noqa: PLC0415
+
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise NotJSONError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        reason = str(error)
+    # The stricter parser refuses lone surrogates (half an emoji, cut by some other program) and a
+    # byte order mark: one such name must not make a whole page unreadable.
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise NotJSONError(reason) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
+
+
+def opening(body: bytes, key: str) -> str:
+    """Return the first 500 characters of a body as text, the API key blotted out."""
+    return _readable(body[: MAX_MESSAGE * 4 + len(key)], key)[:MAX_MESSAGE]
+
+
+def error_details(body: bytes, key: str) -> tuple[str, Any]:
+    """Find an error's message and details in any shape that is known to occur.
+
+    Those are ``{"error": …}`` with text or an object, ``{"message": …, "errors": …}``, lists of
+    either, a bare text in JSON, HTML, plain text, and nothing.
+
+    Returns:
+        The message, ``""`` where there is none; and the details as they came, or None.
+    """
+    try:
+        parsed = parse_json(_readable(body, key).encode("utf-8", "surrogatepass"))
+    except NotJSONError:
+        return _plain_text(_readable(body, key)), None
+    details: Any = None
+    if isinstance(parsed, dict):
+        details = cast("dict[str, Any]", parsed).get("errors")
+    elif isinstance(parsed, list):
+        details = cast("Sequence[Any]", parsed)
+    return _message(parsed)[:MAX_MESSAGE], _capped(details)
+
+
+def _readable(body: bytes, key: str) -> str:
+    return body.decode("utf-8", "replace").replace(key, "***")
+
+
+def _message(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        items = cast("Sequence[Any]", value)
+        return "; ".join(filter(None, map(_message, items[:10])))
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        for name in ("error", "message", "detail", "title", "errors"):
+            if found := _message(members.get(name)):
+                return found
+        # Rails names the fields: under "errors", each with a list of what is wrong with it.
+        pairs = ((name, _message(part)) for name, part in list(members.items())[:10])
+        return "; ".join(f"{name}: {part}" for name, part in pairs if part)
+    return ""
+
+
+def _capped(details: Any) -> Any:
+    if details is None:
+        return None
+    try:
+        text = json.dumps(details)
+    except (ValueError, RecursionError):
+        return None
+    return details if len(text) <= MAX_DETAILS else text[:MAX_DETAILS] + "…"
+
+
+def _plain_text(text: str) -> str:
+    """Return what a person would read of HTML or plain text, in one line."""
+    text = text[:20_000]
+    if "<" in text:
+        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+        if title and title[1].strip():
+            text = title[1]
+        else:
+            text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
+    return " ".join(text.split())[:MAX_MESSAGE]

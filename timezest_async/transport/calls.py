@@ -1,0 +1,274 @@
+"""One call: its attempts, what each waits for, and what an error of each means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import yarl
+
+from timezest_async.errors import (
+    APIStatusError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    RequestTimeoutError,
+    TimeZestError,
+    UnexpectedResponseError,
+)
+from timezest_async.transport import wire
+from timezest_async.transport.hooks import Moment, tell
+from timezest_async.transport.http import Answer, Request, decipher, retry_after
+from timezest_async.transport.rate_limits import Limiter, Slot
+from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
+from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
+from timezest_async.transport.sessions import Sessions
+from timezest_async.transport.settings import Settings
+
+NOTICEABLE = 0.001
+"""Seconds from which on waiting for the budget is told to the hooks."""
+
+
+@attrs.frozen
+class Exchange:
+    """A request that was answered well, and what it took.
+
+    Attributes:
+        status: The HTTP status.
+        payload: The parsed JSON.
+        url: What was asked, as sent; a relative ``next_page`` is relative to it.
+        retries_taken: How many times it was sent again before this answer came.
+        seconds: How long the last attempt took.
+        waited: Seconds spent waiting for the budget and in back-offs.
+        sent_at: When it was first sent (UTC).
+    """
+
+    status: int
+    payload: Any = attrs.field(repr=False)
+    url: yarl.URL = attrs.field(repr=False)
+    retries_taken: int
+    seconds: float
+    waited: float
+    sent_at: datetime
+
+
+class Call:
+    """One request on its way to an answer.
+
+    Args:
+        request: What is asked.
+        payload: What a POST is to create; None for a GET.
+        settings: The transport's.
+        sessions: Whose session to use.
+        limiter: The budget.
+        random: Returns numbers from 0 to 1.
+        reservation: A slot to use for the first attempt.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        payload: Mapping[str, Any] | None,
+        *,
+        settings: Settings,
+        sessions: Sessions,
+        limiter: Limiter,
+        random: Callable[[], float],
+        reservation: Reservation | None = None,
+    ) -> None:
+        self._request = request
+        self._payload = payload
+        self._settings = settings
+        self._sessions = sessions
+        self._limiter = limiter
+        self._random = random
+        self._reservation = reservation
+        self._slot: Slot | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock() if reservation is None else reservation.asked_at
+        self._idle_since = self._clock()
+        self._waited = 0.0 if reservation is None else reservation.waited
+        self._sent_at: datetime | None = None
+        self._error: TimeZestError | None = None
+        wants_query = settings.hooks is not None and getattr(settings.hooks, "include_query", False)
+        self._query = request.url.raw_query_string if wants_query else None
+
+    async def run(self) -> Exchange:
+        """Make attempts until one is answered well.
+
+        Raises:
+            TimeZestError: What the last attempt met with.
+        """
+        try:
+            return await with_retries(
+                self._attempt,
+                max_attempts=self._settings.max_attempts,
+                random=self._random,
+                remaining=self._remaining,
+            )
+        finally:
+            self._error = None
+            if self._reservation is not None:
+                self._reservation.release()
+
+    def _remaining(self) -> float | None:
+        deadline = self._settings.deadline
+        return None if deadline is None else deadline - (self._clock() - self._started)
+
+    async def _attempt(self, number: int) -> Exchange:
+        if number > 1:
+            backed_off = self._clock() - self._idle_since
+            self._waited += backed_off
+            self._tell("on_retry", number, self._error, waited=backed_off)
+        await self._sessions.current()
+        slot = await self._acquire(number)
+        try:
+            # Asked again, since the wait may have outlived the session.
+            session = await self._sessions.current()
+        except BaseException:
+            slot.release()
+            raise
+        self._tell("on_request", number)
+        if self._sent_at is None:
+            self._sent_at = datetime.now(UTC)
+        began = self._clock()
+        reception = wire.Reception()
+        error: BaseException | None = None
+        try:
+            answer = await self._receive(session, slot, reception, number)
+            payload = decipher(self._request, answer, key=self._settings.key)
+            return Exchange(
+                status=answer.status,
+                payload=payload,
+                url=self._request.url,
+                retries_taken=number - 1,
+                seconds=self._clock() - began,
+                waited=self._waited,
+                sent_at=self._sent_at,
+            )
+        except TimeZestError as caught:
+            error = verdict = self._verdict(caught, reception.status)
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            # Does nothing where the slot's fate is known better by now.
+            slot.lost()
+            self._idle_since = self._clock()
+            self._tell(
+                "on_response", number, error, status=reception.status, seconds=self._idle_since - began
+            )
+        raise self._last_error(verdict, number)
+
+    def _last_error(self, error: TimeZestError, number: int) -> TimeZestError:
+        """Return what to raise: being cut off by the deadline says less than the error before."""
+        if not (isinstance(error, RequestTimeoutError) and self._out_of_time() and self._error is not None):
+            self._error = error
+        self._error.retries_taken = number - 1
+        return self._error
+
+    def _out_of_time(self) -> bool:
+        remaining = self._remaining()
+        # A timer may ring up to its clock's resolution early.
+        return remaining is not None and remaining < 0.001
+
+    async def _acquire(self, number: int) -> Slot:
+        """Wait for the budget; a reservation has done so already."""
+        reservation, self._reservation = self._reservation, None
+        slot = None if reservation is None else reservation.take()
+        if slot is None:
+            with contextlib.suppress(TimeoutError):
+                reservation = await reserve(self._limiter, self._remaining(), again=self._slot)
+                self._waited += reservation.waited
+                slot = reservation.take()
+        if slot is not None and self._out_of_time():
+            slot.release()
+            slot = None
+        if slot is None:
+            raise self._error or deadline_passed(self._settings.deadline or 0.0, self._asked)
+        if reservation is not None and reservation.waited > NOTICEABLE:
+            self._tell("on_wait", number, waited=reservation.waited)
+        self._slot = slot
+        return slot
+
+    async def _receive(self, session: Any, slot: Slot, reception: wire.Reception, number: int) -> Answer:
+        """Make one exchange within its time, and settle its slot."""
+
+        def on_headers() -> None:
+            if reception.status == 429:
+                slot.limited(self._pause(number, retry_after(reception.headers)))
+            else:
+                slot.answered()
+
+        remaining = self._remaining()
+        timeout = self._settings.timeout if remaining is None else min(self._settings.timeout, remaining)
+        failure: ConnectionFailedError | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                return await wire.exchange(session, self._request, self._settings, reception, on_headers)
+        except ConnectionFailedError as error:
+            failure = error
+        except TimeoutError:
+            pass
+        if failure is not None:
+            if failure.never_sent:
+                slot.release()
+            raise failure
+        if reception.status is not None and reception.status >= 300:
+            # The status says all that matters; only its explanation did not come in time.
+            return reception.answer("truncated")
+        if timeout < self._settings.timeout:
+            raise deadline_passed(self._settings.deadline or 0.0, self._asked)
+        raise RequestTimeoutError(f"{self._asked} was not answered within {timeout:g} s.", seconds=timeout)
+
+    @property
+    def _asked(self) -> str:
+        return f"{self._request.method} {self._request.route}"
+
+    def _pause(self, number: int, asked_for: float | None) -> float:
+        """Return for how long a 429 stops everybody, this request included."""
+        if is_testing():
+            return 0.0
+        wait = back_off(number, asked_for, self._random)
+        # Who will not wait in vain must not make others do so either.
+        return min(wait, MAX_RETRY_AFTER) if in_vain(wait, asked_for, self._remaining()) else wait
+
+    def _verdict(self, error: TimeZestError, status: int | None) -> TimeZestError:
+        """Return what an attempt's error means: for a create, whether it may have happened."""
+        if self._payload is None or self._sent_at is None:
+            return error
+        if isinstance(error, ConnectionFailedError) and error.never_sent:
+            return error
+        if isinstance(error, APIStatusError) and error.status < 500 and error.status != 408:
+            return error
+        return OutcomeUnknownError(
+            f"Whether it was created is unknown: {error} Before you create it again, look for it:"
+            " await error.find_candidates(client).",
+            parameters=self._payload,
+            sent_at=self._sent_at,
+            status=status,
+        )
+
+    def _tell(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:
+        hooks = self._settings.hooks
+        if hooks is None:
+            return
+        status = facts.pop("status", None)
+        if status is None and isinstance(
+            error, APIStatusError | UnexpectedResponseError | OutcomeUnknownError
+        ):
+            status = error.status
+        facts.setdefault("waited", self._waited)
+        moment = Moment(
+            method=self._request.method,
+            route=self._request.route,
+            attempt=number,
+            status=status,
+            error=None if error is None else type(error).__name__,
+            query=self._query,
+            **facts,
+        )
+        tell(hooks, event, moment)

@@ -1,0 +1,75 @@
+"""What others may watch of an exchange: the one place that calls user code."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal, Protocol
+
+import attrs
+
+_logger = logging.getLogger("timezest_async")
+
+
+@attrs.frozen
+class Moment:
+    """One step of a request, without the API key, and without query values unless asked for.
+
+    Attributes:
+        method: ``"GET"`` or ``"POST"``.
+        route: The path's template, such as ``"/scheduling_requests/{id}"``.
+        attempt: Which sending of this request it is, counted from 1.
+        status: The HTTP status; None where none was read.
+        error: The name of the exception's class; None where all is well.
+        seconds: How long the attempt took, from sending to the end of the body.
+        waited: Seconds waited before it: for the budget (``on_wait``), as a back-off (``on_retry``),
+            or both, of all attempts together (``on_request``, ``on_response``).
+        query: The query string as sent, if ``include_query`` of the hooks is true; else None.
+    """
+
+    method: str
+    route: str
+    attempt: int
+    status: int | None = None
+    error: str | None = None
+    seconds: float | None = None
+    waited: float = 0.0
+    query: str | None = None
+
+
+class Hooks(Protocol):
+    """Derive from it and override what you want to hear.
+
+    The methods are called in the task of the request, so a context variable set in ``on_request`` is
+    seen by the ``on_response`` of the same attempt; the two always come in pairs. They must return
+    soon and must not be coroutines. One that raises is logged to ``timezest_async``, and the exchange
+    goes on: watching must not change what is watched.
+
+    Attributes:
+        include_query: Whether ``Moment.query`` is filled. Filters name customers: think of your logs.
+    """
+
+    include_query: bool = False
+
+    def on_request(self, moment: Moment) -> None:
+        """Hear that an attempt is about to be sent."""
+
+    def on_response(self, moment: Moment) -> None:
+        """Hear how an attempt ended: with an answer, an error or a cancellation."""
+
+    def on_retry(self, moment: Moment) -> None:
+        """Hear that the back-off after a failed attempt is over; ``status`` and ``error`` are its."""
+
+    def on_wait(self, moment: Moment) -> None:
+        """Hear that an attempt had to wait for the budget, and how long."""
+
+
+def tell(
+    hooks: Hooks | None, event: Literal["on_request", "on_response", "on_retry", "on_wait"], moment: Moment
+) -> None:
+    """Call one hook, if there are any; what it raises is logged and goes no further."""
+    if hooks is None:
+        return
+    try:
+        getattr(hooks, event)(moment)
+    except Exception:
+        _logger.exception("The hook %s of %s raised; the request goes on.", event, type(hooks).__qualname__)

@@ -1,0 +1,60 @@
+"""Waiting for the budget apart from asking: first the slot, then the decision what to ask."""
+
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+
+from timezest_async.errors import RequestTimeoutError
+from timezest_async.transport.rate_limits import Limiter, Slot
+
+
+@attrs.define(eq=False)
+class Reservation:
+    """A slot of the budget that was waited for before it was decided which request to make.
+
+    Give it to ``Transport.get(slot=...)``, or release it; it is good for one attempt, and whoever
+    gives it again waits for the budget like everybody. The deadline of the call began with it.
+
+    Attributes:
+        asked_at: When the waiting began, in the seconds of the event loop.
+        waited: How many seconds it took.
+    """
+
+    _slot: Slot | None = attrs.field(repr=False)
+    asked_at: float
+    waited: float
+
+    def take(self) -> Slot | None:
+        """Hand the slot over; None if it was handed over or given back before."""
+        slot, self._slot = self._slot, None
+        return slot
+
+    def release(self) -> None:
+        """Give the slot back unused; does nothing once it was used."""
+        slot = self.take()
+        if slot is not None:
+            slot.release()
+
+
+async def reserve(limiter: Limiter, deadline: float | None, *, again: Slot | None = None) -> Reservation:
+    """Wait for a slot, at most up to the deadline.
+
+    Args:
+        limiter: The budget.
+        deadline: Seconds to wait at most, or None.
+        again: The slot of the attempt before.
+
+    Raises:
+        TimeoutError: The deadline passed.
+    """
+    asked_at = asyncio.get_running_loop().time()
+    async with asyncio.timeout(deadline):
+        slot = await limiter.acquire(again)
+    return Reservation(slot, asked_at, asyncio.get_running_loop().time() - asked_at)
+
+
+def deadline_passed(seconds: float, asked: str) -> RequestTimeoutError:
+    """Say that a deadline passed before anything else went wrong."""
+    return RequestTimeoutError(f"{asked} was not done within its deadline of {seconds:g} s.", seconds=seconds)

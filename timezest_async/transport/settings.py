@@ -1,0 +1,144 @@
+"""What a transport is made with, checked once, and the API key, which nothing shows."""
+
+from __future__ import annotations
+
+import base64
+import math
+import ssl
+from typing import Any, NoReturn
+
+import attrs
+import yarl
+
+from timezest_async.errors import ConfigurationError
+from timezest_async.transport.hooks import Hooks
+
+
+class Secret(str):
+    """Text that shows in no repr, and so in no traceback with locals; it cannot be pickled."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "An API key is neither pickled nor copied: it would end up where nobody looks after it."
+        )
+
+
+@attrs.frozen
+class Settings:
+    """The checked arguments of a transport that every attempt needs."""
+
+    base_url: yarl.URL
+    authorization: Secret
+    key: Secret
+    timeout: float
+    deadline: float | None
+    max_attempts: int
+    proxy: yarl.URL | None
+    proxy_authorization: Secret | None
+    ssl: ssl.SSLContext | bool
+    trust_env: bool
+    max_body_bytes: int
+    hooks: Hooks | None
+
+
+def key_problem(api_key: object) -> str | None:
+    """Say what is wrong with an API key, without a word of it; None if nothing is."""
+    if not isinstance(api_key, str):
+        return f"The API key is {'missing' if api_key is None else 'not text but ' + type(api_key).__name__}."
+    if not api_key.strip():
+        return "The API key is empty."
+    if api_key != api_key.strip():
+        return "The API key begins or ends with white space, such as a line break: strip it."
+    if any(character.isspace() for character in api_key):
+        return "The API key contains white space: give the bare key, without 'Bearer' or quotes."
+    if not all("!" <= character <= "~" for character in api_key):
+        return (
+            "The API key contains a character that no HTTP header may carry: only visible ASCII can be sent."
+        )
+    return None
+
+
+def check_base_url(base_url: object) -> yarl.URL:
+    """Return the base URL without its trailing slash, or raise ConfigurationError."""
+    example = "such as 'https://api.timezest.com/v1'"
+    if not isinstance(base_url, str | yarl.URL):
+        raise ConfigurationError(f"base_url is {type(base_url).__name__}: give text, {example}.")
+    text = str(base_url)
+    try:
+        url = yarl.URL(text)
+        problem = _url_problem(url, text)
+    except ValueError:
+        # The parser's own message may repeat user:password.
+        url, problem = yarl.URL(), "it cannot be read"
+    if problem is not None:
+        raise ConfigurationError(
+            f"base_url cannot be used: {problem}. Give the service's address, {example}."
+        )
+    return url.with_path(url.raw_path.rstrip("/"), encoded=True) if url.raw_path != "/" else url.origin()
+
+
+def _url_problem(url: yarl.URL, text: str) -> str | None:
+    if text != text.strip() or any(character.isspace() for character in text):
+        return "it contains white space"
+    if url.scheme not in {"http", "https"}:
+        return f"its scheme is {url.scheme!r} where http or https is needed"
+    if not url.host:
+        return "it names no host"
+    if url.user is not None or url.password is not None:
+        return "it carries a user name or password, where the API key is the only credential"
+    if "?" in text or "#" in text:
+        return "it has a query or a fragment"
+    _ = url.port
+    return None
+
+
+def check_proxy(proxy: object) -> tuple[yarl.URL | None, Secret | None]:
+    """Return the proxy's URL without its credentials, and those as a header's value."""
+    if proxy is None:
+        return None, None
+    try:
+        url = yarl.URL(str(proxy)) if isinstance(proxy, str | yarl.URL) else yarl.URL()
+    except ValueError:
+        url = yarl.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigurationError(
+            "proxy is no proxy's URL: give one such as 'http://user:password@proxy:3128'."
+        )
+    if url.user is None and url.password is None:
+        return url, None
+    credentials = f"{url.user or ''}:{url.password or ''}".encode()
+    return url.with_user(None), Secret("Basic " + base64.b64encode(credentials).decode("ascii"))
+
+
+def check_ssl(value: object) -> ssl.SSLContext | bool:
+    """Return what aiohttp takes as ``ssl``; None means the system's certificates."""
+    if value is None:
+        return True
+    if isinstance(value, ssl.SSLContext | bool):
+        return value
+    raise ConfigurationError(
+        f"ssl is {type(value).__name__}: give an ssl.SSLContext, such as"
+        " ssl.create_default_context(cafile='company-ca.pem'), or nothing."
+    )
+
+
+def check_seconds(name: str, value: object, *, zero_allowed: bool = False) -> float:
+    """Return a number of seconds above 0 (or at least 0), or raise ConfigurationError."""
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        seconds = float(value)
+        if 0 < seconds < math.inf or (zero_allowed and seconds == 0):
+            return seconds
+    least = "0 or more" if zero_allowed else "above 0"
+    raise ConfigurationError(f"{name} is {value!r}: give a number of seconds, {least}.")
+
+
+def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
+    """Return a whole number of at least ``minimum``, or raise ConfigurationError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ConfigurationError(f"{name} is {value!r}: give a whole number, {minimum} or more.")
+    return value

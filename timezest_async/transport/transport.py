@@ -1,0 +1,217 @@
+"""The transport: sessions, budget, retries and time limits, behind two methods."""
+
+from __future__ import annotations
+
+import random
+import ssl as ssl_module
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn, cast
+
+import aiohttp
+import yarl
+
+from timezest_async.errors import ConfigurationError, InvalidRequestError
+from timezest_async.transport import calls, reservations, settings as checks
+from timezest_async.transport.hooks import Hooks
+from timezest_async.transport.http import Request, build_request
+from timezest_async.transport.rate_limits import Limiter, RateLimiter
+from timezest_async.transport.sessions import Sessions
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Bytes of a decompressed body beyond which it is refused; a page of 20 records has some 60 KB."""
+
+
+class Transport:
+    """Make HTTP exchanges that can be trusted. It knows nothing of records, filters and pages.
+
+    It may be made outside an event loop, and used under several loops one after another.
+
+    Args:
+        api_key: The API key. It shows in no repr, log, error, traceback or pickle.
+        base_url: The service's address.
+        session: A session to borrow, never closed here; otherwise one of its own is made when needed.
+        timeout: Seconds for one attempt, not counting the wait for the budget.
+        deadline: Seconds for one call altogether: waits, attempts and back-offs; None for no limit.
+        max_attempts: How often one call is sent at most.
+        rate_limiter: The budget; by default one of its own of 180 requests per 60 s.
+        proxy: A proxy's URL, with its credentials if it needs any.
+        ssl: An SSL context, such as one that trusts a company's CA; False switches checking off.
+        trust_env: Whether a session of its own heeds HTTP_PROXY, HTTPS_PROXY, NO_PROXY and .netrc.
+        hooks: Who watches the exchanges.
+        max_body_bytes: Bytes of a body, decompressed, beyond which it is refused.
+
+    Raises:
+        ConfigurationError: An argument is unfit; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = 30.0,
+        deadline: float | None = None,
+        max_attempts: int = 5,
+        rate_limiter: Limiter | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | bool | None = None,
+        trust_env: bool = False,
+        hooks: Hooks | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        problem = checks.key_problem(api_key)
+        # From here on no local variable holds the bare key, should a traceback with locals be made.
+        key = checks.Secret(api_key) if problem is None else checks.Secret()
+        api_key = key
+        if problem is not None:
+            raise ConfigurationError(problem)
+        proxy_url, proxy_authorization = checks.check_proxy(proxy)
+        proxy = None
+        if session is not None and not isinstance(cast("object", session), aiohttp.ClientSession):
+            raise ConfigurationError(f"session is {type(session).__name__}: give an aiohttp.ClientSession.")
+        if rate_limiter is not None and not callable(getattr(rate_limiter, "acquire", None)):
+            raise ConfigurationError(f"rate_limiter is {type(rate_limiter).__name__}: give a RateLimiter.")
+        if not isinstance(cast("object", trust_env), bool):
+            raise ConfigurationError(f"trust_env is {trust_env!r}: give True or False.")
+        self._settings = checks.Settings(
+            base_url=checks.check_base_url(base_url),
+            authorization=checks.Secret(f"Bearer {key}"),
+            key=key,
+            timeout=checks.check_seconds("timeout", timeout),
+            deadline=None if deadline is None else checks.check_seconds("deadline", deadline),
+            max_attempts=checks.check_count("max_attempts", max_attempts),
+            proxy=proxy_url,
+            proxy_authorization=proxy_authorization,
+            ssl=checks.check_ssl(ssl),
+            trust_env=trust_env,
+            max_body_bytes=checks.check_count("max_body_bytes", max_body_bytes),
+            hooks=hooks,
+        )
+        self._sessions = Sessions(session, trust_env=trust_env)
+        self._limiter: Limiter = RateLimiter() if rate_limiter is None else rate_limiter
+        self._random = random.Random().random  # noqa: S311 - spreads load, guards nothing
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_sessions"):
+            # A traceback with locals shows it while __init__ refuses an argument.
+            return "Transport(...)"
+        return f"Transport(base_url={str(self.base_url)!r}, closed={self.closed})"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "A TimeZest client can be neither pickled nor copied: it holds open connections and the API key."
+            " Make another one with the same arguments where you need it."
+        )
+
+    @property
+    def base_url(self) -> yarl.URL:
+        """The service's address, without a trailing slash."""
+        return self._settings.base_url
+
+    @property
+    def limiter(self) -> Limiter:
+        """The request budget."""
+        return self._limiter
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._sessions.closed
+
+    async def reserve(self) -> reservations.Reservation:
+        """Wait for a slot of the budget before deciding what to ask.
+
+        Returns:
+            The slot, for ``get(slot=...)``, or to be released.
+
+        Raises:
+            RequestTimeoutError: The deadline passed.
+            ConfigurationError: The client is closed.
+        """
+        await self._sessions.current()
+        deadline = self._settings.deadline
+        try:
+            return await reservations.reserve(self._limiter, deadline)
+        except TimeoutError:
+            pass
+        raise reservations.deadline_passed(deadline or 0.0, "Waiting for the request budget")
+
+    async def get(
+        self,
+        target: str | yarl.URL,
+        *,
+        route: str,
+        params: Mapping[str, str] | None = None,
+        slot: reservations.Reservation | None = None,
+    ) -> calls.Exchange:
+        """Read, and read again after failures that pass.
+
+        Args:
+            target: A path such as ``"/scheduling_requests"``, below ``base_url`` and quoted already
+                (``quote_segment``); or an absolute URL of the same origin, sent exactly as it is.
+            route: The path's template, for hooks and errors.
+            params: Query parameters, unquoted; for a path only.
+            slot: A reserved slot for the first attempt.
+
+        Raises:
+            TimeZestError: What the last attempt met with; its class says what that is.
+        """
+        try:
+            request = self._request("GET", target, route, params=params)
+        except BaseException:
+            if slot is not None:
+                slot.release()
+            raise
+        return await self._call(request, None, slot).run()
+
+    async def post(self, path: str, payload: Mapping[str, Any], *, route: str) -> calls.Exchange:
+        """Create; sent again only after what certainly did not happen.
+
+        A cancellation while the request is in flight comes through as ``CancelledError``, and leaves
+        open whether the create happened, as an ``OutcomeUnknownError`` would.
+
+        Args:
+            path: The path below ``base_url``.
+            payload: What to create, as JSON.
+            route: The path's template, for hooks and errors.
+
+        Raises:
+            OutcomeUnknownError: It was sent, and whether it happened is unknown.
+            TimeZestError: It did not happen; the class says why.
+        """
+        return await self._call(self._request("POST", path, route, payload=payload), payload).run()
+
+    async def close(self) -> None:
+        """Close the connections that are its own; closing twice is fine."""
+        await self._sessions.close()
+
+    def _request(
+        self, method: Literal["GET", "POST"], target: str | yarl.URL, route: str, **what: Any
+    ) -> Request:
+        if isinstance(target, str) and not target.startswith("/"):
+            raise InvalidRequestError(f"The path {target!r} does not begin with a slash.")
+        return build_request(
+            method,
+            self._settings.base_url,
+            target,
+            route=route,
+            authorization=self._settings.authorization,
+            **what,
+        )
+
+    def _call(
+        self,
+        request: Request,
+        payload: Mapping[str, Any] | None,
+        slot: reservations.Reservation | None = None,
+    ) -> calls.Call:
+        return calls.Call(
+            request,
+            payload,
+            settings=self._settings,
+            sessions=self._sessions,
+            limiter=self._limiter,
+            random=self._random,
+            reservation=slot,
+        )

@@ -1,0 +1,174 @@
+"""The thin edge: aiohttp sends one request once, and what it raises becomes ours.
+
+No exception of aiohttp leaves this module, not even as a context: some of them hold the request's
+headers. Ours are therefore raised outside the ``except`` blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import aiohttp
+import attrs
+from aiohttp.client_middlewares import ClientHandlerType
+from multidict import CIMultiDict
+
+from timezest_async.errors import ConnectionFailedError
+from timezest_async.transport.http import Answer, Request
+from timezest_async.transport.settings import Settings
+
+MAX_ERROR_BYTES = 65_536
+"""Bytes that are read of the body of an error: what explains it stands at its beginning."""
+_NOT_CONNECTED: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ClientProxyConnectionError, "The proxy cannot be reached"),
+    (aiohttp.ClientConnectorDNSError, "The host's name cannot be resolved"),
+    (aiohttp.ClientConnectorCertificateError, "The server's certificate is not trusted"),
+    (aiohttp.ClientConnectorSSLError, "The TLS handshake failed"),
+)
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+class _LostError(Exception):
+    """Stands for a lost connection on its way through aiohttp, which would answer it by sending again."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+@attrs.define(eq=False)
+class Reception:
+    """An answer while it arrives; what is here survives the time-out that ends the arrival."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
+
+    def answer(self, flaw: Literal["truncated", "too large"] | None) -> Answer:
+        """Return what has arrived."""
+        return Answer(self.status or 0, self.headers, b"".join(self.chunks), flaw)
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    request: Request,
+    settings: Settings,
+    reception: Reception,
+    on_headers: Callable[[], None],
+) -> Answer:
+    """Send a request once and receive its answer into ``reception``.
+
+    Args:
+        session: Whose connections to use. What else it is set to (raise_for_status, auth, time-outs,
+            redirects) has no say; its own headers are sent unless they clash, its middlewares run.
+        request: What to send.
+        settings: Proxy, TLS and the limit of the body's size.
+        reception: Where the answer is put as it comes.
+        on_headers: Called once, when status and headers are there.
+
+    Raises:
+        ConnectionFailedError: No answer came, or the connection was lost before its headers.
+    """
+    failure: ConnectionFailedError | None = None
+    response: aiohttp.ClientResponse | None = None
+    try:
+        response = await _send(session, request, settings)
+    except (aiohttp.ClientError, OSError, _LostError) as error:
+        failure = _connection_failed(error.cause if isinstance(error, _LostError) else error)
+    except RuntimeError as error:
+        # aiohttp's way to say that somebody closed the session after it was lent out.
+        if not session.closed:
+            raise
+        failure = _connection_failed(error)
+    if response is None:
+        raise failure or AssertionError("a request without a response has failed")
+    reception.status = response.status
+    reception.headers = response.headers
+    on_headers()
+    limit = (
+        settings.max_body_bytes if response.status < 300 else min(MAX_ERROR_BYTES, settings.max_body_bytes)
+    )
+    flaw: Literal["truncated", "too large"] | None = None
+    size = 0
+    try:
+        # Decompression happens here, piece by piece, so the limit holds for what comes out of it.
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                reception.chunks.append(chunk[: limit - size])
+                flaw = "too large"
+                break
+            reception.chunks.append(chunk)
+    except (aiohttp.ClientError, OSError):
+        flaw = "truncated"
+    finally:
+        # A whole body has given its connection back; of anything else the rest is not wanted.
+        response.close()
+    return reception.answer(flaw)
+
+
+async def _send(
+    session: aiohttp.ClientSession, request: Request, settings: Settings
+) -> aiohttp.ClientResponse:
+    headers: dict[str, str] = dict(request.headers)
+    extra: dict[str, Any] = {}
+    if settings.proxy is not None:
+        extra["proxy"] = settings.proxy
+        if settings.proxy_authorization is not None:
+            proxy_headers = {"Proxy-Authorization": settings.proxy_authorization}
+            if request.url.scheme == "https":
+                extra["proxy_headers"] = CIMultiDict(proxy_headers)
+            else:
+                headers |= proxy_headers
+
+    async def once(outgoing: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+        outgoing.headers["Authorization"] = settings.authorization
+        cause: BaseException
+        try:
+            return await handler(outgoing)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            cause = error
+        raise _LostError(cause)
+
+    if session.auth is not None or session.trust_env:
+        # aiohttp refuses the header beside basic auth, be it the session's or .netrc's; ``once`` has
+        # the last word anyway.
+        del headers["Authorization"]
+    # aiohttp offers no public way to keep a session's own middlewares beside one request's.
+    own: tuple[Any, ...] = tuple(getattr(session, "_middlewares", ()))
+    return await session.request(
+        request.method,
+        request.url,
+        headers=headers,
+        data=request.body,
+        ssl=settings.ssl,
+        timeout=_NO_TIMEOUT,
+        allow_redirects=False,
+        raise_for_status=False,
+        auto_decompress=True,
+        middlewares=(once, *own),
+        **extra,
+    )
+
+
+def _connection_failed(error: BaseException) -> ConnectionFailedError:
+    """Describe why no answer came, by what is safe to show."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return ConnectionFailedError(
+            f"The proxy refused to connect (status {error.status}).", never_sent=True
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # Connecting, DNS or the TLS handshake failed: aiohttp sends nothing before these are done.
+        what = next((words for cls, words in _NOT_CONNECTED if isinstance(error, cls)), "No connection")
+        why = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+        return ConnectionFailedError(f"{what} ({error.host}:{error.port}): {why}.", never_sent=True)
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        why = "the server closed it without an answer"
+    elif isinstance(error, aiohttp.ClientResponseError):
+        why = "what came is not HTTP"
+    elif isinstance(error, OSError) and error.strerror:
+        why = error.strerror
+    else:
+        why = type(error).__name__
+    return ConnectionFailedError(f"The connection was lost before an answer came: {why}.")
