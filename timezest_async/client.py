@@ -130,4 +130,6 @@ class TimeZestClient:
         self._transport.__reduce_ex__(protocol)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):  # a traceback shows it while __init__ fails
+            return "TimeZestClient(...)"
         return f"TimeZestClient(base_url={str(self._transport.base_url)!r}, closed={self.closed})"

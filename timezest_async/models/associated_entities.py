@@ -79,62 +79,62 @@ class AssociatedEntity(Record):
         return cls(type=type, **given).check_identity()
 
     @classmethod
-    def autotask_company(cls, *, id: int) -> Self:
+    def autotask_company(cls, id: int) -> Self:
         """Name a company in Autotask, by its id."""
         return cls._named(EntityType.AUTOTASK_COMPANY, id=id)
 
     @classmethod
-    def autotask_contact(cls, *, id: int) -> Self:
+    def autotask_contact(cls, id: int) -> Self:
         """Name a contact in Autotask, by its id."""
         return cls._named(EntityType.AUTOTASK_CONTACT, id=id)
 
     @classmethod
-    def autotask_ticket(cls, *, number: str | None = None, id: int | None = None) -> Self:
+    def autotask_ticket(cls, number: str | None = None, *, id: int | None = None) -> Self:
         """Name a ticket in Autotask, by its number, its id or both."""
         return cls._named(EntityType.AUTOTASK_TICKET, id=id, number=number)
 
     @classmethod
-    def connectwise_psa_company(cls, *, id: int) -> Self:
+    def connectwise_psa_company(cls, id: int) -> Self:
         """Name a company in ConnectWise PSA, by its id."""
         return cls._named(EntityType.CONNECTWISE_PSA_COMPANY, id=id)
 
     @classmethod
-    def connectwise_psa_contact(cls, *, id: int) -> Self:
+    def connectwise_psa_contact(cls, id: int) -> Self:
         """Name a contact in ConnectWise PSA, by its id."""
         return cls._named(EntityType.CONNECTWISE_PSA_CONTACT, id=id)
 
     @classmethod
-    def connectwise_psa_project_ticket(cls, *, number: str | None = None, id: int | None = None) -> Self:
+    def connectwise_psa_project_ticket(cls, number: str | None = None, *, id: int | None = None) -> Self:
         """Name a project ticket in ConnectWise PSA, by its number, its id or both."""
         return cls._named(EntityType.CONNECTWISE_PSA_PROJECT_TICKET, id=id, number=number)
 
     @classmethod
-    def connectwise_psa_service_ticket(cls, *, number: str | None = None, id: int | None = None) -> Self:
+    def connectwise_psa_service_ticket(cls, number: str | None = None, *, id: int | None = None) -> Self:
         """Name a service ticket in ConnectWise PSA, by its number, its id or both."""
         return cls._named(EntityType.CONNECTWISE_PSA_SERVICE_TICKET, id=id, number=number)
 
     @classmethod
-    def halo_psa_client(cls, *, id: int) -> Self:
+    def halo_psa_client(cls, id: int) -> Self:
         """Name a client in HaloPSA, by its id."""
         return cls._named(EntityType.HALO_PSA_CLIENT, id=id)
 
     @classmethod
-    def halo_psa_ticket(cls, *, number: str | None = None, id: int | None = None) -> Self:
+    def halo_psa_ticket(cls, number: str | None = None, *, id: int | None = None) -> Self:
         """Name a ticket in HaloPSA, by its number, its id or both."""
         return cls._named(EntityType.HALO_PSA_TICKET, id=id, number=number)
 
     @classmethod
-    def halo_psa_user(cls, *, id: int) -> Self:
+    def halo_psa_user(cls, id: int) -> Self:
         """Name a user, the end user of a ticket, in HaloPSA, by its id."""
         return cls._named(EntityType.HALO_PSA_USER, id=id)
 
     @classmethod
-    def service_now_contact(cls, *, id: str) -> Self:
+    def service_now_contact(cls, id: str) -> Self:
         """Name a contact in ServiceNow (the type's name is unverified), by its id."""
         return cls._named(EntityType.SERVICE_NOW_CONTACT, id=id)
 
     @classmethod
-    def service_now_task(cls, *, number: str | None = None, id: str | None = None) -> Self:
+    def service_now_task(cls, number: str | None = None, *, id: str | None = None) -> Self:
         """Name a task in ServiceNow (the type's name is unverified), by its number, its id or both."""
         return cls._named(EntityType.SERVICE_NOW_TASK, id=id, number=number)
 

@@ -17,55 +17,15 @@ All of it is one loop over an explicit stack, and every character is looked at a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, cast
 
-from timezest_async.errors import (
-    FilterError,
-    FilterSyntaxError,
-    InvalidValueError,
-    UnsupportedOperatorError,
-)
-from timezest_async.tql.attributes import Attribute
-from timezest_async.tql.expressions import Expression, Predicate, all_of, any_of
-from timezest_async.tql.literals import read_value
-from timezest_async.tql.operators import LEGAL, Operator
-from timezest_async.tql.schema import SCHEMAS, attribute_named, schema_of
+from timezest_async.errors import FilterError
+from timezest_async.tql.expressions import Expression, all_of, any_of
+from timezest_async.tql.scanning import Scanner
+from timezest_async.tql.schema import schema_of
 
 MAX_CHARACTERS: Final = 64 * 1024
-MAX_PREDICATES: Final = 1_000
 MAX_NESTING: Final = 100
-_MAX_NAME: Final = 100  # looking for the nearest attribute takes time that grows with the name
-
-_SEPARATORS: Final = re.compile(r"[\s~]++")
-_WORD: Final = re.compile(r'[^\s~"()]++')
-_NAME: Final = re.compile(r'[^\s~"(),=!<>&|]++')
-_VALUE: Final = re.compile(r'[^\s~"(),]++')
-_QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\["\\])*+)("?)')
-_ESCAPE: Final = re.compile(r'\\(["\\])')
-_SYMBOL: Final = re.compile(r"==?|!=|<>|<=?|>=?")
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*+")
-
-_SYMBOLS: Final[Mapping[str, Operator]] = {
-    "=": Operator.EQ,
-    "==": Operator.EQ,
-    "!=": Operator.NOT_EQ,
-    "<>": Operator.NOT_EQ,
-    "<": Operator.LT,
-    "<=": Operator.LTE,
-    ">": Operator.GT,
-    ">=": Operator.GTE,
-}
-_OPERATORS: Final[Mapping[str, Operator]] = {operator.value: operator for operator in Operator}
-_JOINTS: Final = {"AND": "AND", "&": "AND", "OR": "OR", "|": "OR"}
-_KEYWORDS: Final = frozenset({"AND", "OR", "NOT"})
-_PREFIXES: Final[Mapping[str, str]] = {
-    "F": "scheduling_request",
-    **{spelling: entity for entity in SCHEMAS for spelling in (entity, f"{entity}s")},
-}
-
-_Located = TypeVar("_Located", bound=FilterError)
 
 
 def parse(text: str, entity: str = "scheduling_request") -> Expression[Any]:
@@ -91,16 +51,16 @@ def parse(text: str, entity: str = "scheduling_request") -> Expression[Any]:
     schema_of(entity)
     if not isinstance(cast("object", text), str):
         raise FilterError(f"tql.parse() takes TQL text such as 'status = new', not {text!r}")
-    reader = _Reader(text[: MAX_CHARACTERS + 1], entity)
+    scanner = Scanner(text[: MAX_CHARACTERS + 1], entity)
     if len(text) > MAX_CHARACTERS:
-        reader.refuse(
+        scanner.refuse(
             MAX_CHARACTERS,
             f"the filter has {len(text)} characters; at most {MAX_CHARACTERS} are read",
             "use fewer values, or several filters",
         )
-    if not reader.rest():
-        reader.refuse(0, "the filter is empty", "write a predicate such as: status = new")
-    return _read(reader)
+    if not scanner.rest():
+        scanner.refuse(0, "the filter is empty", "write a predicate such as: status = new")
+    return _read(scanner)
 
 
 class _Group:
@@ -119,248 +79,32 @@ class _Group:
         return ~expression if self.negated else expression
 
 
-def _read(reader: _Reader) -> Expression[Any]:
+def _read(scanner: Scanner) -> Expression[Any]:
     groups = [_Group(0, negated=False)]
     while True:
         negated = False
-        while reader.take_not():
+        while scanner.take_not():
             negated = not negated
-        if (start := reader.take_opening()) is not None:
+        if (start := scanner.take_opening()) is not None:
             if len(groups) > MAX_NESTING:
-                reader.refuse(start, f"parentheses are nested deeper than {MAX_NESTING} levels")
+                scanner.refuse(start, f"parentheses are nested deeper than {MAX_NESTING} levels")
             groups.append(_Group(start, negated=negated))
             continue
-        predicate = reader.take_predicate()
+        predicate = scanner.take_predicate()
         groups[-1].add(~predicate if negated else predicate)
-        while reader.take(")"):
+        while scanner.take(")"):
             if len(groups) == 1:
-                reader.refuse(
-                    reader.position - 1,
+                scanner.refuse(
+                    scanner.position - 1,
                     "this ) closes nothing",
                     'remove it, or put it in double quotes if it belongs to a value: ":)"',
                 )
             closed = groups.pop()
             groups[-1].add(closed.joined())
-        joint = reader.take_joint()
+        joint = scanner.take_joint()
         if joint is None:
             if len(groups) > 1:
-                reader.refuse(groups[-1].start, "this ( is never closed", "add the ) that is missing")
+                scanner.refuse(groups[-1].start, "this ( is never closed", "add the ) that is missing")
             return groups[0].joined()
         if joint == "OR":
             groups[-1].disjuncts.append([])
-
-
-class _Reader:
-    """A place in a text, and what can be taken from there."""
-
-    def __init__(self, text: str, entity: str) -> None:
-        self.text = text
-        self.entity = entity
-        self.position = 0
-        self.predicates = 0
-
-    def refuse(self, position: int, reason: str, hint: str | None = None) -> NoReturn:
-        raise FilterSyntaxError(reason, text=_printable(self.text), column=position + 1, hint=hint) from None
-
-    def locate(self, error: _Located, position: int) -> _Located:
-        """Add the place in the text to an error that knows only the attribute and the value."""
-        text, column = _printable(self.text), position + 1
-        error.args = (str(FilterSyntaxError(str(error), text=text, column=column)),)
-        error.text, error.column = text, column
-        return error
-
-    def rest(self) -> str:
-        """Skip separators; give what stands there: one character, or none at the end."""
-        character = self.text[self.position : self.position + 1]
-        if character == "~" or character.isspace():
-            match = _SEPARATORS.match(self.text, self.position)
-            self.position = match.end() if match else self.position
-            character = self.text[self.position : self.position + 1]
-        return character
-
-    def take(self, character: str) -> bool:
-        if self.rest() != character:
-            return False
-        self.position += 1
-        return True
-
-    def take_not(self) -> bool:
-        self.rest()
-        match = _NAME.match(self.text, self.position)
-        if match is None or match[0].upper() != "NOT":
-            return False
-        self.position = match.end()
-        return True
-
-    def take_opening(self) -> int | None:
-        if not self.take("("):
-            return None
-        start = self.position - 1
-        before = self.text[max(0, start - 2) : start]
-        if before.endswith("~") and (before == "~" or before[0].isspace() or before[0] in "&|"):
-            # In Python ~(…) negates. Read as the separator that it is here, it would silently mean the
-            # opposite, so what looks like Python is refused; AND~(…) does not.
-            self.refuse(start - 1, "~ is a separator in TQL and negates nothing", "write NOT (…)")
-        return start
-
-    def take_joint(self) -> str | None:
-        """Take AND or OR; None at the end of the text."""
-        character = self.rest()
-        if not character:
-            return None
-        match = _WORD.match(self.text, self.position)
-        word = match[0] if match else character
-        joint = _JOINTS.get(word.upper())
-        if joint is None:
-            self.refuse(
-                self.position,
-                f"{_shown(word)} is left over after a complete predicate",
-                "a date and its time are one word: 2026-01-01T12:00:00Z"
-                if re.match(r"[0-9]{1,2}:[0-9]{2}", word)
-                else 'put a value of several words in double quotes, as in "Pat Smith" (and \\" for a quote '
-                "inside); join predicates with AND or OR",
-            )
-        self.position += len(word)
-        return joint
-
-    def take_predicate(self) -> Predicate[Any]:
-        attribute = self._take_attribute()
-        operator = self._take_operator(attribute)
-        self.rest()
-        start = self.position
-        text = self._take_list() if operator.takes_list else self._take_one(operator)
-        try:
-            return attribute.operate(
-                operator, text if isinstance(text, list) else read_value(attribute, text)
-            )
-        except InvalidValueError as error:
-            raise self.locate(error, start) from None
-
-    def _take_attribute(self) -> Attribute[Any, Any]:
-        character = self.rest()
-        start = self.position
-        match = _NAME.match(self.text, start)
-        word = match[0] if match else character
-        if match is None or word.upper() in _KEYWORDS:
-            self.refuse(
-                start,
-                f"a predicate is missing before {_shown(word)}"
-                if word
-                else "the filter ends where a predicate is due",
-                "write a predicate such as: status = new; negate one with NOT",
-            )
-        self.predicates += 1
-        if self.predicates > MAX_PREDICATES:
-            self.refuse(
-                start, f"the filter has more than {MAX_PREDICATES} predicates", "use IN for many values"
-            )
-        self.position = match.end()
-        prefix, dot, name = word.rpartition(".")
-        if len(word) > _MAX_NAME or not _PLAIN_NAME.fullmatch(word) or (dot and prefix not in _PREFIXES):
-            names = ", ".join(dir(schema_of(self.entity)))
-            self.refuse(start, f"{_shown(word)} is no name of an attribute", f"there are {names}")
-        entity = _PREFIXES[prefix] if dot else self.entity
-        if entity != self.entity:
-            self.refuse(
-                start,
-                f"{word} is about {entity}, but this filter is about {self.entity}",
-                f"use the attributes of {self.entity}, or tql.parse(..., entity={entity!r})",
-            )
-        try:
-            return attribute_named(entity, name)
-        except FilterError as error:
-            raise self.locate(error, start) from None
-
-    def _take_operator(self, attribute: Attribute[Any, Any]) -> Operator:
-        self.rest()
-        start = self.position
-        if symbol := _SYMBOL.match(self.text, start):
-            self.position = symbol.end()
-            operator = _SYMBOLS[symbol[0]]
-        else:
-            word = self._take_word()
-            if word.upper() == "NOT":
-                self.rest()
-                word = f"{word}_{self._take_word()}"
-            if word.upper() not in _OPERATORS:
-                is_missing = not word or word.upper() in _JOINTS
-                self.refuse(
-                    start,
-                    f"an operator is missing after {attribute.name}"
-                    if is_missing
-                    else f"{_shown(word)} is no operator",
-                    f"{attribute.name} takes {', '.join(LEGAL[attribute.kind])}",
-                )
-            operator = _OPERATORS[word.upper()]
-        if operator not in LEGAL[attribute.kind]:
-            try:
-                attribute.accept(operator, "")
-            except UnsupportedOperatorError as error:
-                raise self.locate(error, start) from None
-        return operator
-
-    def _take_word(self) -> str:
-        match = _WORD.match(self.text, self.position)
-        if match is None:
-            return ""
-        self.position = match.end()
-        return match[0]
-
-    def _take_one(self, operator: Operator) -> str:
-        text = self._take_value()
-        if self.rest() == ",":
-            self.refuse(
-                self.position,
-                f"{operator} takes one value",
-                "write IN or NOT_IN for a list, or put a value with a comma in double quotes",
-            )
-        return text
-
-    def _take_list(self) -> list[str]:
-        start = self.position
-        in_parentheses = self.take("(")
-        values = [self._take_value()]
-        while self.take(","):
-            values.append(self._take_value())
-        if in_parentheses and not self.take(")"):
-            self.refuse(start, "this ( is never closed", "write a list as: IN (new, sent)")
-        return values
-
-    def _take_value(self) -> str:
-        character = self.rest()
-        start = self.position
-        if character == '"':
-            return self._take_quoted(start)
-        match = _VALUE.match(self.text, start)
-        if match is None or match[0].upper() in _KEYWORDS:
-            place = f"before {_shown(match[0] if match else character)}" if character else "at the end"
-            self.refuse(
-                start, f"a value is missing {place}", 'if this is meant as text, put it in quotes: "and", ""'
-            )
-        if match[0].startswith("'"):
-            self.refuse(start, "a single quote quotes nothing in TQL", 'put the value in double quotes: "…"')
-        self.position = match.end()
-        return match[0]
-
-    def _take_quoted(self, start: int) -> str:
-        match = cast("re.Match[str]", _QUOTED.match(self.text, start))
-        self.position = match.end()
-        if not match[2]:
-            escape = self.text[self.position : self.position + 2]
-            if len(escape) == 2:
-                self.refuse(
-                    self.position,
-                    f"{_shown(escape)} means nothing inside quotes",
-                    "write \\\\ for a backslash",
-                )
-            self.refuse(start, "this quote is never closed", 'add the " that is missing; inside write \\"')
-        return _ESCAPE.sub(r"\1", match[1])
-
-
-def _printable(text: str) -> str:
-    """Put a space for what would break the line or move the caret: line ends, tabs, control characters."""
-    return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
-
-
-def _shown(word: str) -> str:
-    return f"`{_printable(word if len(word) <= 40 else word[:39] + '…')}`"
