@@ -1,0 +1,75 @@
+"""``timezest demo``: the main job in a few seconds, against a sandbox of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from textwrap import indent
+
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from timezest_async import (
+    AssociatedEntity,
+    Expression,
+    F,
+    FilterError,
+    SchedulingRequest,
+    TimeZestClient,
+    TriggerMode,
+)
+from timezest_async.cli import terminal
+from timezest_async.cli.tables import scheduling_requests_table
+from timezest_async.sandbox import Sandbox
+
+
+def demo() -> None:
+    """Show the main job against a sandbox: filter, stream, create, get."""
+    asyncio.run(_demo())
+
+
+async def _demo() -> None:
+    terminal.say("Starting a sandbox with 2,000 scheduling requests …")
+    async with (
+        Sandbox(records=2_000) as sandbox,
+        TimeZestClient(sandbox.api_key, sandbox.base_url) as client,
+    ):
+        a_year_ago = datetime.now(UTC) - timedelta(days=365)
+        booked = (F.status == "scheduled") & (F.created_at >= a_year_ago)
+        terminal.show(f"\nBooked in the last year, newest first:\n  {booked!r}\n")
+        newest = await _stream(client, booked)
+        terminal.out.print(scheduling_requests_table(newest))
+
+        created = await _create(client)
+        terminal.show(f"\nCreated for ticket #1234:\n  {created.id}, where to book: {created.scheduling_url}")
+
+        again = await client.scheduling_requests.get(created.id)
+        terminal.show(f"\nRead again:\n  {again.end_user_name} <{again.end_user_email}>, {again.status}")
+
+        try:
+            client.scheduling_requests.list("status = new and connectwise_psa_company_id like 2")
+        except FilterError as error:
+            terminal.show("\nRefused before anything is sent:\n" + indent(str(error), "  "))
+
+
+async def _stream(client: TimeZestClient, filter: Expression) -> list[SchedulingRequest]:
+    """Read every match, as a job over the whole account would, and keep the ten newest to show."""
+    newest: list[SchedulingRequest] = []
+    columns = SpinnerColumn(), TextColumn("{task.completed:,} scheduling requests")
+    with Progress(*columns, console=terminal.err) as progress:
+        task = progress.add_task("", total=None)
+        async for request in client.scheduling_requests.list(filter):
+            if len(newest) < 10:
+                newest.append(request)
+            progress.advance(task)
+    return newest
+
+
+async def _create(client: TimeZestClient) -> SchedulingRequest:
+    appointment_type, *_ = await client.appointment_types.list().to_list()
+    technician, *_ = await client.agents.list().to_list()
+    return await client.scheduling_requests.create(
+        appointment_type_id=appointment_type.id,
+        trigger_mode=TriggerMode.GENERATE_URL,
+        resource_ids=[technician.id],
+        associated_entities=[AssociatedEntity.connectwise_psa_service_ticket(number="#1234")],
+    )

@@ -1,0 +1,148 @@
+"""``timezest filter``: what a filter means, and what it would cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, Any, Final
+
+import attrs
+import typer
+
+from timezest_async import Expression, RateLimiter, TimeZestClient, tql
+from timezest_async.cli.terminal import show
+from timezest_async.client import DEFAULT_BASE_URL
+from timezest_async.endpoints import (
+    AgentsEndpoint,
+    AppointmentTypesEndpoint,
+    ResourcesEndpoint,
+    SchedulingRequestsEndpoint,
+    TeamsEndpoint,
+)
+from timezest_async.pagination.pages import PAGE_SIZE
+from timezest_async.sandbox import Sandbox
+from timezest_async.transport.settings import check_base_url
+
+_SAMPLE: Final = 2_000
+PATHS: Final = {
+    endpoint.entity: endpoint.path
+    for endpoint in (
+        SchedulingRequestsEndpoint,
+        AgentsEndpoint,
+        TeamsEndpoint,
+        ResourcesEndpoint,
+        AppointmentTypesEndpoint,
+    )
+}
+
+
+@attrs.frozen
+class Query:
+    """One of the queries that answer a filter together.
+
+    Attributes:
+        tql: What is sent as ``filter``.
+        url: Where its first page is.
+    """
+
+    tql: str
+    url: str
+
+
+@attrs.frozen
+class Count:
+    """What reading a filter's records from the sandbox came to.
+
+    Attributes:
+        scheduling_requests: How many the sandbox had.
+        matches: How many records the filter gave, each counted once.
+        requests: How many pages were asked for.
+    """
+
+    scheduling_requests: int
+    matches: int
+    requests: int
+
+
+@attrs.frozen
+class Explanation:
+    """What ``timezest filter`` says.
+
+    Attributes:
+        entity: What is filtered.
+        expression: The Python that builds the filter.
+        queries: What is sent for it.
+        requests_at_least: One request for each query.
+        sample: What it gives in the sandbox, if that was asked.
+    """
+
+    entity: str
+    expression: str
+    queries: tuple[Query, ...]
+    requests_at_least: int
+    sample: Count | None = None
+
+
+def explain(
+    text: Annotated[str, typer.Argument(metavar="FILTER", help="TQL, with OR, NOT and ( ) as well.")],
+    *,
+    entity: Annotated[str, typer.Option(help=f"What to filter: {', '.join(PATHS)}.")] = "scheduling_request",
+    base_url: Annotated[
+        str, typer.Option(envvar="TIMEZEST_BASE_URL", help="The service that the URLs are of.")
+    ] = DEFAULT_BASE_URL,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help=f"Count matches among {_SAMPLE:,} sample scheduling requests.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Explain a filter: as Python, as the queries that are sent, and what they cost at least."""
+    expression = tql.parse(text, entity=entity)
+    explanation = _explain(expression, entity, base_url)
+    if sandbox:
+        explanation = attrs.evolve(explanation, sample=asyncio.run(_count(expression, entity)))
+    if as_json:
+        show(json.dumps(attrs.asdict(explanation), indent=2))
+    else:
+        _show(explanation)
+
+
+def _explain(expression: Expression, entity: str, base_url: str) -> Explanation:
+    list_url = check_base_url(base_url).joinpath(PATHS[entity].removeprefix("/"))
+    texts = [tql.render(query) for query in tql.plan(expression).queries]
+    queries = tuple(Query(text, str(list_url.with_query(filter=text))) for text in texts)
+    return Explanation(entity, repr(expression), queries, requests_at_least=len(queries))
+
+
+async def _count(expression: Expression, entity: str) -> Count:
+    """Read all matches from a sandbox, as a program would."""
+    async with (
+        Sandbox(records=_SAMPLE) as sandbox,
+        # The sandbox has no limit, and nobody wants to wait for one here.
+        TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(100_000, 1.0)) as client,
+    ):
+        endpoint: Any = getattr(client, PATHS[entity].removeprefix("/"))
+        records = await endpoint.list(expression).to_list()
+        return Count(_SAMPLE, len(records), len(sandbox.requests_seen))
+
+
+def _show(explanation: Explanation) -> None:
+    queries, sample = explanation.queries, explanation.sample
+    show(f"Filter   {explanation.expression}")
+    for number, query in enumerate(queries, 1):
+        show(f"Query {number}  {query.tql}")
+        show(f"         {query.url}")
+    if not queries:
+        show("Cost     no request: nothing can match this filter")
+    else:
+        of_what = "for the query" if len(queries) == 1 else "for each query"
+        show(
+            f"Cost     {_counted(len(queries), 'request')} at least: one {of_what}, and one more for each "
+            f"further {PAGE_SIZE} records"
+        )
+    if sample:
+        matches, requests = _counted(sample.matches, "match", "matches"), _counted(sample.requests, "request")
+        show(f"Sandbox  {matches} in {requests}")
+
+
+def _counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
