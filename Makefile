@@ -1,27 +1,33 @@
+# make demo   the main job, on the sandbox            make test   the tests
+# make lint   linters and type checkers               make bench  the benchmarks
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint full clean
+.PHONY: demo test lint bench clean
 
-demo: $(VENV)/.installed-cli
-	$(BIN)/timezest demo
+demo: $(VENV)/.has-cli
+	@$(BIN)/timezest demo
 
-test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist=worksteal
+test: $(VENV)/.has-test
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: $(VENV)/.installed-lint
+lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+bench: $(VENV)/.has-bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-%: $(BIN)/python pyproject.toml
+# One stamp per extra, so that the demo need not wait for what only the tests need.
+$(VENV)/.has-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist
