@@ -13,7 +13,7 @@ import yarl
 from timezest_async.converter import make_converter
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import TimeZestError
-from timezest_async.transport import Exchange
+from timezest_async.transport import Exchange, RateLimiter, Reservation
 
 CONVERTER = make_converter()
 
@@ -53,14 +53,19 @@ class Service:
         self.page_size = page_size
         self.links = links
         self.base_url = yarl.URL("https://service.test/v1")
+        self.limiter = RateLimiter(1_000_000, 1.0)
+        self.turns = lambda: 1
         self.asked: list[yarl.URL] = []
         self.failures: dict[int, TimeZestError] = {}
         self._counter = count()
 
-    async def get(self, url: yarl.URL, *, route: str, slot: object = None) -> Exchange:
+    async def get(self, url: yarl.URL, *, route: str, slot: Reservation | None = None) -> Exchange:
+        if slot is not None and (taken := slot.take()) is not None:
+            taken.answered()
         number = len(self.asked)
         self.asked.append(url)
-        await asyncio.sleep(0)
+        for _ in range(self.turns()):
+            await asyncio.sleep(0)
         if number in self.failures:
             raise self.failures[number]
         payload = self.answer(url)
@@ -73,6 +78,9 @@ class Service:
             waited=0,
             sent_at=datetime.now(UTC),
         )
+
+    async def reserve(self) -> Reservation:
+        return Reservation(await self.limiter.acquire(), 0.0, 0.0)
 
     def answer(self, url: yarl.URL) -> dict[str, Any]:
         query = url.query.get("filter", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import cattrs
 
@@ -50,15 +50,22 @@ class Endpoint(Generic[T]):
         starting_after: str | None = None,
         ending_before: str | None = None,
         limit: int | None = None,
+        concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
     ) -> Paginator[T]:
         """Make the paginator of this list; see the public ``list`` methods."""
         check_limit(limit)
+        check_concurrency(concurrency)
         if starting_after is not None and ending_before is not None:
             raise InvalidRequestError(
                 "give starting_after or ending_before, not both: the service refuses that"
             )
-        queries = None if filter is None else self._queries(filter)
+        queries = None
+        if filter is not None:
+            expression = self._checked_filter(filter)
+            queries = tuple(tql.render(query) for query in tql.plan(expression).queries)
+            if not expression.is_negatable:
+                concurrency = 1  # raw TQL is sent as it is, and so not narrowed to a range either
         if checkpoint is not None:
             if starting_after is not None or ending_before is not None:
                 raise InvalidRequestError(
@@ -77,10 +84,9 @@ class Endpoint(Generic[T]):
                 position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
             )
         reader = PageReader[T](self._transport, self.path, self._structure, is_sorted=self.is_sorted)
-        return Paginator(reader, start, limit=limit)
+        return Paginator(reader, start, limit=limit, concurrency=concurrency)
 
-    def _queries(self, filter: tql.Expression[Any] | str) -> tuple[str, ...]:
-        """Plan a filter: the queries that answer it together, as TQL text."""
+    def _checked_filter(self, filter: tql.Expression[Any] | str) -> tql.Expression[Any]:
         expression: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter
         if not tql.is_expression(expression):
             raise FilterError(
@@ -92,7 +98,7 @@ class Endpoint(Generic[T]):
                 f"this list is filtered by {self.entity} attributes ({_EXAMPLES[self.entity]}), but the "
                 f"filter is about {expression.entity}: {expression!r:.200}"
             )
-        return tuple(tql.render(query) for query in tql.plan(expression).queries)
+        return expression
 
     def _checked(self, checkpoint: Checkpoint, queries: tuple[str, ...] | None) -> Checkpoint:
         if not isinstance(checkpoint, Checkpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
@@ -136,6 +142,16 @@ def check_id(id: object, name: str = "id") -> str:
             f"-), not {id!r:.100}"
         )
     return id
+
+
+def check_concurrency(concurrency: object) -> None:
+    """Check a number of readers.
+
+    Raises:
+        InvalidRequestError: It is neither ``"auto"`` nor a whole number from 1.
+    """
+    if concurrency != "auto" and (type(concurrency) is not int or concurrency < 1):
+        raise InvalidRequestError(f'concurrency takes a whole number from 1, or "auto", not {concurrency!r}')
 
 
 def check_limit(limit: object) -> None:

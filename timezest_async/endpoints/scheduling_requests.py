@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from timezest_async import tql
 from timezest_async.converter import StructureError
@@ -34,6 +34,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         starting_after: str | None = None,
         ending_before: str | None = None,
         limit: int | None = None,
+        concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
     ) -> Paginator[SchedulingRequest]:
         """List scheduling requests, newest first.
@@ -46,6 +47,9 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             starting_after: The id of a record: only older ones.
             ending_before: The id of a record: only newer ones, the nearest (oldest) first.
             limit: How many records to give at most.
+            concurrency: How many requests may be under way at once: the list is then read in several ranges
+                of ``created_at`` at the same time, for the same records in the same order, sooner. ``"auto"``
+                chooses by latency and budget. Walking backwards, and raw TQL, are read one by one.
             checkpoint: Go on where an earlier list stood, with the same filter or None.
 
         Raises:
@@ -57,6 +61,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             starting_after=starting_after,
             ending_before=ending_before,
             limit=limit,
+            concurrency=concurrency,
             checkpoint=checkpoint,
         )
 

@@ -74,6 +74,20 @@ class PageReader(Generic[T]):
         parameters = ({"filter": query} if query else {}) | dict(cursor)
         return self._list_url.with_query(parameters)
 
+    @property
+    def slots_left(self) -> int:
+        """How many requests the budget would let through at this moment."""
+        return self._transport.limiter.available
+
+    @property
+    def slot_seconds(self) -> float:
+        """Seconds in which the budget renews one request."""
+        return self._transport.limiter.period / self._transport.limiter.max_requests
+
+    async def reserve(self) -> Reservation:
+        """Wait for a place in the request budget, to decide then what to ask."""
+        return await self._transport.reserve()
+
     async def read(self, url: yarl.URL, slot: Reservation | None = None) -> Page[T]:
         """Get a page.
 

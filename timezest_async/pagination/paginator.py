@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Generic, NoReturn, Self, TypeVar
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
 from timezest_async.errors import InvalidRequestError, PaginationError, TimeZestError
 from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
+from timezest_async.pagination.concurrent import ConcurrentSource
 from timezest_async.pagination.merging import MergedSource
-from timezest_async.pagination.pages import Page, PageReader
-from timezest_async.pagination.sources import SerialSource, Source
+from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
+from timezest_async.pagination.sources import QuerySource, SerialSource, Source
 
 T = TypeVar("T")
 
@@ -26,10 +27,19 @@ class Paginator(Generic[T]):
         reader: Reads the pages.
         start: Where the list starts.
         limit: How many records to give at most.
+        concurrency: How many readers read each query, where it can be split.
     """
 
-    def __init__(self, reader: PageReader[T], start: Checkpoint, *, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        reader: PageReader[T],
+        start: Checkpoint,
+        *,
+        limit: int | None = None,
+        concurrency: int | Literal["auto"] = 1,
+    ) -> None:
         self._reader = reader
+        self._concurrency: int | Literal["auto"] = concurrency
         self._start = start
         self._limit = limit
         self._run: _Run[T] | None = None
@@ -73,7 +83,8 @@ class Paginator(Generic[T]):
             await records.aclose()
 
     def _open(self, limit: int | None) -> _Run[T]:
-        self._run = _Run(open_source(self._reader, self._start, limit), self._start, limit)
+        source = open_source(self._reader, self._start, wanted=limit, concurrency=self._concurrency)
+        self._run = _Run(source, self._start, limit)
         return self._run
 
     def __iter__(self) -> NoReturn:
@@ -88,24 +99,32 @@ class Paginator(Generic[T]):
         return f"<Paginator of {self._start.path} filter={' | '.join(self._start.queries)!r}>"
 
 
-def open_source(reader: PageReader[T], start: Checkpoint, wanted: int | None) -> Source[T]:
+def open_source(
+    reader: PageReader[T], start: Checkpoint, *, wanted: int | None, concurrency: int | Literal["auto"]
+) -> Source[T]:
     """Make what reads a list from a place in it.
 
     Args:
         reader: Reads the pages.
         start: The queries, and where each stands.
         wanted: How many records are wanted at most.
+        concurrency: How many readers are to read each query.
     """
     position, backwards = start.position, start.backwards
+
+    def open_query(query: str, position: Mapping[str, Any]) -> QuerySource[T]:
+        # A list that was read concurrently stands at several places, which only that way of reading knows.
+        is_short = wanted is not None and wanted <= PAGE_SIZE
+        if "pieces" in position or (concurrency != 1 and not backwards and not is_short):
+            return ConcurrentSource(reader, query, position, concurrency=concurrency, wanted=wanted)
+        return SerialSource(reader, query, position, backwards=backwards, wanted=wanted)
+
     if len(start.queries) == 1:
-        return SerialSource(reader, start.queries[0], position, backwards=backwards, wanted=wanted)
+        return open_query(start.queries[0], position)
     parts = position.get("parts", [{}] * len(start.queries))
     if not is_json_array(parts) or len(parts) != len(start.queries):
         raise damaged()
-    sources = [
-        SerialSource(reader, query, part, backwards=backwards, wanted=wanted)
-        for query, part in zip(start.queries, parts, strict=True)
-    ]
+    sources = [open_query(query, part) for query, part in zip(start.queries, parts, strict=True)]
     return MergedSource(sources, position, backwards=backwards, is_sorted=reader.is_sorted)
 
 

@@ -66,6 +66,65 @@ class QuerySource(Source[T]):
         """Show the record that ``take`` would hand over, or None where ``fill`` is needed first."""
 
 
+class Chain(Generic[T]):
+    """The pages of one query, each of which says where the next one is.
+
+    Attributes:
+        url: The page to ask for next, or None after the last.
+    """
+
+    def __init__(self, reader: PageReader[T], url: yarl.URL, *, backwards: bool = False) -> None:
+        self.url: yarl.URL | None = url
+        self._reader = reader
+        self._backwards = backwards
+        self._failure: PaginationError | None = None
+        # Hashes, so that a list of any length costs some bytes a page: of URLs asked, of first records.
+        self._asked = {hash(url)}
+        self._firsts: set[int] = set()
+
+    def advance(self, page: Page[T]) -> None:
+        """Take in the page at ``url``, and find the next one. A bad link is an error only once it is needed.
+
+        Raises:
+            PaginationError: The page was there before: a loop.
+        """
+        url, self.url = self.url, None
+        if url is None:  # closed meanwhile
+            return
+        if page.data:
+            first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
+            if first in self._firsts:
+                raise PaginationError("a page begins with the same record as an earlier page: a loop")
+            self._firsts.add(first)
+        link = page.previous_page if self._backwards else page.next_page
+        if link is None:
+            return
+        try:
+            following = self._reader.follow(link, url)
+        except PaginationError as failure:
+            self._failure = failure
+            return
+        if hash(following) in self._asked:
+            self._failure = PaginationError("the page's link leads to a page that was read already: a loop")
+            return
+        self._asked.add(hash(following))
+        self.url = following
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a next page, or a link that was to lead there."""
+        return self.url is not None or self._failure is not None
+
+    def check(self) -> None:
+        """Raise the error that the last page's link was, if it was one.
+
+        Raises:
+            PaginationError: The link loops or leaves the origin.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+
 class SerialSource(QuerySource[T]):
     """One query, one page after the other, read one page ahead of the caller.
 
@@ -97,19 +156,15 @@ class SerialSource(QuerySource[T]):
         self._records: tuple[T, ...] = ()
         self._taken = 0
         cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
-        self._url: yarl.URL | None = reader.first_url(query, cursor)
+        self._chain = Chain(reader, reader.first_url(query, cursor), backwards=backwards)
         self._reading: asyncio.Task[Page[T]] | None = None
-        self._failure: PaginationError | None = None
         self._read = 0
-        # Hashes, so that a list of any length costs some bytes a page: of URLs asked, of first records.
-        self._asked = {hash(self._url)}
-        self._firsts: set[int] = set()
 
     def start(self) -> None:
         """Begin to read the next page, if there is one and it is not being read already."""
-        if self._reading is None and self._url is not None:
-            self._reading = asyncio.create_task(self._reader.read(self._url))
-            self._reading.add_done_callback(_look_at)
+        if self._reading is None and self._chain.url is not None:
+            self._reading = asyncio.create_task(self._reader.read(self._chain.url))
+            self._reading.add_done_callback(look_at)
 
     async def fill(self) -> bool:
         """Wait for a page with records on it; tell whether there is one.
@@ -119,15 +174,12 @@ class SerialSource(QuerySource[T]):
         """
         while self._taken == len(self._records):
             self.start()
-            if self._failure is not None:
-                raise self._failure
             if self._reading is None:
+                self._chain.check()
                 return False
             page = await self._reading
-            url, self._reading, self._url = self._url, None, None
-            if url is None:  # closed meanwhile
-                return False
-            self._url = self._following(page, url)
+            self._reading = None
+            self._chain.advance(page)
             self._after = self._last_taken()
             self._page, self._taken = page, 0
             self._records = page.data[::-1] if self.backwards else page.data
@@ -154,27 +206,6 @@ class SerialSource(QuerySource[T]):
         self._taken += len(records)
         return attrs.evolve(self._page, data=records[::-1] if self.backwards else records)
 
-    def _following(self, page: Page[T], url: yarl.URL) -> yarl.URL | None:
-        """Give the URL of the page after this one; a bad one is an error only once it is needed."""
-        if page.data:
-            first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
-            if first in self._firsts:
-                raise PaginationError("a page begins with the same record as an earlier page: a loop")
-            self._firsts.add(first)
-        link = page.previous_page if self.backwards else page.next_page
-        if link is None:
-            return None
-        try:
-            following = self._reader.follow(link, url)
-        except PaginationError as failure:
-            self._failure = failure
-            return None
-        if hash(following) in self._asked:
-            self._failure = PaginationError("the page's link leads to a page that was read already: a loop")
-            return None
-        self._asked.add(hash(following))
-        return following
-
     def _last_taken(self) -> str | None:
         if not self._taken:
             return self._after
@@ -187,7 +218,7 @@ class SerialSource(QuerySource[T]):
 
     def close(self) -> None:
         """Stop reading ahead."""
-        self._url = None
+        self._chain.url = None
         if self._reading is not None:
             cancel(self._reading)
 
@@ -203,7 +234,7 @@ def cancel(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def _look_at(task: asyncio.Task[Any]) -> None:
+def look_at(task: asyncio.Task[Any]) -> None:
     """Look at a task's exception, since a caller who stopped early never will."""
     if not task.cancelled():
         task.exception()

@@ -23,6 +23,7 @@ from timezest_async.tql.expressions import (
     all_of,
     any_of,
     is_expression,
+    leaves,
     raw,
 )
 from timezest_async.tql.operators import Kind, Operator
@@ -70,6 +71,7 @@ __all__ = [
     "any_of",
     "appointment_type",
     "is_expression",
+    "leaves",
     "parse",
     "plan",
     "raw",

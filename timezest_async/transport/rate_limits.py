@@ -44,7 +44,17 @@ class Slot(Protocol):
 
 
 class Limiter(Protocol):
-    """What ``Transport`` needs of a request budget."""
+    """What ``Transport`` needs of a request budget: so many requests in any window of so many seconds."""
+
+    @property
+    def max_requests(self) -> int:
+        """Requests allowed in one period."""
+        ...
+
+    @property
+    def period(self) -> float:
+        """The window's length in seconds."""
+        ...
 
     @property
     def available(self) -> int:

@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import json
+import random
+from bisect import bisect_left
+from statistics import mean
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from benchmarks import window_simulator as simulator
+from tests import support
+from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.window_planning import PageRequest
+from timezest_async.pagination.windows import WindowReader
+
+SECOND = 1000  # the service keeps milliseconds and shows whole seconds
+
+
+class Service:
+    """A list of records whose id is their rank from the oldest, so that newer ones change no id."""
+
+    def __init__(self, milliseconds: list[int], chance: random.Random) -> None:
+        self.milliseconds = sorted(milliseconds)
+        self.chance = chance
+        self.short_pages = False
+        self.shuffled_pages = False
+        self.ignores_bounds = False
+
+    def insert(self) -> None:
+        newest = self.milliseconds[-1] if self.milliseconds else 5_000_000
+        self.milliseconds.append(newest + self.chance.choice([0, 1, 999, 5_000]))
+
+    def answer(self, request: PageRequest) -> dict[str, Any]:
+        low, high = 0, len(self.milliseconds)
+        if request.cursor is not None:
+            low, high = map(int, request.cursor.split(":"))
+        elif not self.ignores_bounds:
+            if request.lo is not None:
+                low = bisect_left(self.milliseconds, request.lo * SECOND)
+            if request.hi is not None:
+                high = bisect_left(self.milliseconds, request.hi * SECOND)
+        if request.after is not None:
+            high = min(high, int(request.after))
+        size = self.chance.choice([0, 1, 7, 20]) if self.short_pages else 20
+        start = max(low, high - size)
+        ids = list(range(high - 1, start - 1, -1))
+        if self.shuffled_pages:
+            self.chance.shuffle(ids)
+        return {
+            "times": [self.milliseconds[record] // SECOND for record in ids],
+            "items": ids,
+            "next_cursor": f"{low}:{start}" if start > low else None,
+        }
+
+
+def read(
+    service: Service,
+    *,
+    concurrency: int | str,
+    buffer_pages: int = 180,
+    floor: int | None = None,
+    faults: float = 0.0,
+    restarts: float = 0.0,
+    inserts: float = 0.0,
+    partial_restarts: bool = True,
+) -> tuple[list[int], int]:
+    """Read everything in a random order of events, checking what must hold at every step."""
+    chance = service.chance
+    options: dict[str, Any] = {"concurrency": concurrency, "buffer_pages": buffer_pages, "floor": floor}
+    core = WindowReader[int](**options)
+    limit = 8 if concurrency == "auto" else concurrency
+    handed: list[int] = []
+    flying: list[PageRequest] = []
+    bounds: dict[int, tuple[int | None, int | None]] = {}
+    answered = 0
+    while not core.finished:
+        slots = chance.choice([None, 1, 3, 100])
+        while len(flying) < chance.randint(1, 12) and (request := core.next_request(slots)) is not None:
+            assert bounds.setdefault(request.piece, (request.lo, request.hi)) == (request.lo, request.hi)
+            assert request.piece not in {other.piece for other in flying}
+            flying.append(request)
+        assert len(flying) == core.in_flight <= limit
+        assert core.buffered_pages + core.in_flight <= buffer_pages
+        if flying and chance.random() < 0.8:
+            request = flying.pop(chance.randrange(len(flying)))
+            if chance.random() < faults:
+                core.request_failed(request)
+            else:
+                core.page_arrived(request, seconds=chance.random(), **service.answer(request))
+                answered += 1
+        if chance.random() < inserts:
+            service.insert()
+        if flying and chance.random() < 0.5:
+            continue  # a slow consumer
+        batch = core.take_ready()
+        if batch and chance.random() < restarts:
+            some = chance.randint(0, len(batch)) if partial_restarts else chance.choice([0, len(batch)])
+            handed += batch[:some]
+            state = core.state(handed_over=some, last_id=str(batch[some - 1]) if some else None)
+            core = WindowReader[int](state=json.loads(json.dumps(state)), **options)
+            flying, bounds = [], {}
+        else:
+            handed += batch
+            if chance.random() < restarts / 3:
+                core = WindowReader[int](state=json.loads(json.dumps(core.state())), **options)
+                flying, bounds = [], {}
+        # With nothing on its way and nothing ready, something must be worth asking for.
+        if not core.finished and not flying and not batch:
+            again = core.next_request(100)
+            assert again is not None
+            flying.append(again)
+            bounds.setdefault(again.piece, (again.lo, again.hi))
+    return handed, answered
+
+
+@st.composite
+def record_times(draw: st.DrawFn) -> list[int]:
+    """Milliseconds: clusters of any density, ties and silences, several hundred records at most."""
+    times: list[int] = []
+    at = 1_000_000_000_000
+    for _ in range(draw(st.integers(0, 5))):
+        count = draw(st.integers(1, 150))
+        spacing = draw(st.sampled_from([0, 1, 30, 700, 1_000, 60_000, 86_400_000]))
+        chance = random.Random(draw(st.integers(0, 1_000)))
+        for _ in range(count):
+            at -= chance.choice([0, spacing, 2 * spacing])
+            times.append(at)
+        at -= draw(st.sampled_from([0, 1, 1_000, 86_400_000, 31_536_000_000]))
+    return times
+
+
+services = st.builds(Service, record_times(), st.integers(0, 2**32).map(random.Random))
+shapes = st.fixed_dictionaries(
+    {
+        "concurrency": st.one_of(st.integers(1, 12), st.just("auto")),
+        "buffer_pages": st.sampled_from([1, 2, 5, 30, 180]),
+    }
+)
+
+
+@given(services, shapes, st.sampled_from([0.0, 0.3]), st.sampled_from([None, -1, 1]))
+@settings(max_examples=support.examples(3_000), deadline=None)
+def test_equals_the_serial_list(
+    service: Service, shape: dict[str, Any], faults: float, hint: int | None
+) -> None:
+    total = len(service.milliseconds)
+    # A hint that is right, one that is wrong.
+    floor = None if hint is None or not total else service.milliseconds[0] // SECOND + hint * 10_000
+    handed, answered = read(service, **shape, faults=faults, floor=floor)
+    assert handed == list(range(total - 1, -1, -1))
+    assert answered <= 1.2 * total / 20 + 8
+
+
+@given(services, shapes, st.sampled_from([0.0, 0.2]))
+@settings(max_examples=support.examples(3_000), deadline=None)
+def test_goes_on_exactly_where_it_was_left(service: Service, shape: dict[str, Any], inserts: float) -> None:
+    total = len(service.milliseconds)
+    handed, _ = read(service, **shape, faults=0.1, restarts=0.2, inserts=inserts)
+    # Newer records may appear while the first page has not been handed over, never in between.
+    assert handed == list(range(len(handed) - 1, -1, -1))
+    assert total <= len(handed) <= len(service.milliseconds)
+
+
+@given(services, shapes, st.sampled_from([0.0, 0.2]))
+@settings(max_examples=support.examples(2_000), deadline=None)
+def test_short_and_empty_pages_are_not_the_end(
+    service: Service, shape: dict[str, Any], restarts: float
+) -> None:
+    service.short_pages = True
+    handed, _ = read(service, **shape, restarts=restarts)
+    assert handed == list(range(len(service.milliseconds) - 1, -1, -1))
+
+
+@given(services, shapes, st.sampled_from([0.0, 0.2]))
+@settings(max_examples=support.examples(2_000), deadline=None)
+def test_pages_out_of_order_lose_and_double_nothing(
+    service: Service, shape: dict[str, Any], restarts: float
+) -> None:
+    service.shuffled_pages = True
+    handed, _ = read(service, **shape, restarts=restarts, partial_restarts=False)
+    assert sorted(handed) == list(range(len(service.milliseconds)))
+
+
+@given(services, shapes)
+@settings(max_examples=support.examples(1_000), deadline=None)
+def test_a_service_that_ignores_the_bounds_costs_time_but_no_record(
+    service: Service, shape: dict[str, Any]
+) -> None:
+    service.ignores_bounds = True
+    handed, _ = read(service, **shape)
+    assert handed == list(range(len(service.milliseconds) - 1, -1, -1))
+
+
+@pytest.mark.parametrize("name", simulator.DISTRIBUTIONS)
+@pytest.mark.parametrize("concurrency", [2, 8, 16])
+def test_long_lists_of_every_distribution(name: str, concurrency: int) -> None:
+    times = simulator.records(name, 600, 1)
+    found = simulator.run(times, latency=0.4, concurrency=concurrency, inserts=0.02, buffer_pages=60)
+    assert found.requests <= 1.10 * found.pages
+    assert found.peak_buffer <= 60
+
+
+def averages(pages: int, **options: Any) -> dict[str, tuple[float, ...]]:
+    options = {"latency": 0.4, "limit": None, "period": 60.0, **options}
+    return {name: simulator.measure(name, pages, 3, **options) for name in simulator.DISTRIBUTIONS}
+
+
+def test_short_lists_cost_two_more_requests_on_average() -> None:
+    extra = {pages: [found[3] for found in averages(pages).values()] for pages in range(50)}
+    assert mean(mean(found) for found in extra.values()) <= 2.0
+    assert all(mean(found) <= 2.2 for pages, found in extra.items() if pages <= 35)
+    assert all(max(found) <= 5 for found in extra.values())
+    assert all(max(found) == 0 for pages, found in extra.items() if pages <= 3)
+
+
+@pytest.mark.parametrize("pages", [60, 100, 160, 400])
+def test_longer_lists_cost_a_tenth_more_at_most(pages: int) -> None:
+    assert all(found[2] <= 1.10 for found in averages(pages).values())
+
+
+def test_is_near_the_optimum_where_latency_binds() -> None:
+    found = averages(160, limit=180, period=6.0)
+    assert all(found[name][0] <= 1.45 and found[name][1] <= 0.19 for name in ("even", "uniform"))
+    assert mean(cell[0] for cell in found.values()) <= 2.1
+
+
+def test_is_at_the_rate_bound_where_the_budget_binds() -> None:
+    found = averages(1000, limit=180)
+    assert mean(cell[0] for cell in found.values()) <= 1.10
+    assert mean(cell[2] for cell in found.values()) <= 1.05
+
+
+@pytest.mark.parametrize("latency", [0.05, 0.1, 0.2, 0.3, 0.36, 1.0])
+def test_auto_never_loses_to_one_reader_on_average(latency: float) -> None:
+    short = simulator.compare_with_serial(latency, (1, 200), support.examples(400))
+    long = simulator.compare_with_serial(latency, (200, 1_000), support.examples(100))
+    assert mean(short) <= 1.05
+    assert mean(long) <= 1.05
+
+
+def test_one_second_of_thousands_is_read_without_useless_requests() -> None:
+    service = Service([1_000_000_500] * 4_000 + [2_000_000_000, 500_000_000], random.Random(1))
+    handed, answered = read(service, concurrency=8)
+    assert handed == list(range(4_001, -1, -1))
+    assert answered <= 201 * 1.1
+
+
+def test_a_full_buffer_waits_for_the_consumer() -> None:
+    core = WindowReader[int](concurrency=2, buffer_pages=1)
+    first = core.next_request()
+    assert first is not None
+    assert core.next_request() is None
+    core.page_arrived(first, times=[9] * 20, items=list(range(20)), next_cursor="c")
+    assert core.next_request() is None
+    assert len(core.take_ready()) == 20
+    assert core.next_request() == PageRequest(first.piece, "c", None, None, None)
+
+
+def test_one_record_beyond_the_bound_does_not_end_a_disordered_piece() -> None:
+    piece = {"lo": 95, "hi": None, "cursor": None, "after": None, "disordered": False}
+    core = WindowReader[int](state={"pieces": [piece]}, concurrency=1)
+    pages = [([100, 90, 97], "b"), ([96, 80], "c"), ([95, 70], None)]
+    kept: list[int] = []
+    for times, cursor in pages:
+        request = core.next_request()
+        assert request is not None
+        core.page_arrived(request, times=times, items=times, next_cursor=cursor)
+        kept += core.take_ready()
+        core = WindowReader[int](state=core.state(), concurrency=1)
+    assert kept == [100, 97, 96, 95]
+    assert core.finished
+
+
+def test_a_failed_request_is_asked_again_as_it_was() -> None:
+    core = WindowReader[int](concurrency=4)
+    first = core.next_request()
+    assert first is not None
+    core.request_failed(first)
+    assert core.next_request() == first
+
+
+def test_what_is_not_in_flight_cannot_arrive() -> None:
+    core = WindowReader[int]()
+    request = core.next_request()
+    assert request is not None
+    core.page_arrived(request, times=[1], items=[1], next_cursor="c")
+    with pytest.raises(ValueError, match="not in flight"):
+        core.page_arrived(request, times=[1], items=[1], next_cursor="c")
+    with pytest.raises(ValueError, match="not in flight"):
+        core.request_failed(request)
+
+
+def test_a_finished_reading_resumes_finished() -> None:
+    core = WindowReader[int]()
+    request = core.next_request()
+    assert request is not None
+    core.page_arrived(request, times=[2, 1], items=[1, 0], next_cursor=None)
+    assert not core.finished
+    assert list(core.take_ready()) == [1, 0]
+    assert core.finished
+    assert core.next_request() is None
+    assert core.state() == {"pieces": []}
+    assert WindowReader[int](state=core.state()).finished
+    resumed = WindowReader[int](state=core.state(handed_over=1, last_id="1"))
+    again = resumed.next_request()
+    assert again is not None
+    assert (again.cursor, again.after) == (None, "1")
+    with pytest.raises(ValueError, match="last_id"):
+        core.state(handed_over=1)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"pieces": None},
+        {"pieces": [{}]},
+        {"pieces": [{"lo": "1", "hi": None, "cursor": None, "after": None, "disordered": False}]},
+        {"pieces": [{"lo": 1, "hi": None, "cursor": 3, "after": None, "disordered": False}]},
+    ],
+)
+def test_a_state_of_another_shape_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match="concurrent reading"):
+        WindowReader[int](state=state)
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"buffer_pages": 0}])
+def test_numbers_out_of_range_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InvalidRequestError, match="count from 1"):
+        WindowReader[int](**wrong)
