@@ -34,11 +34,12 @@ MAY_IMPORT = {
     "client": BELOW_ENDPOINTS | {"endpoints"},
     "watching": BELOW_WATCHING,
     "export": BELOW_WATCHING,
+    "reports": BELOW_WATCHING | {"export"},
     "integrations": BELOW_WATCHING | {"watching", "export"},
     FACE: BELOW_WATCHING | {"watching", "export"},
     "sandbox": {"errors", "tql", "models"},
     "testing": BELOW_WATCHING | {FACE, "sandbox"},
-    "cli": BELOW_WATCHING | {FACE, "watching", "export", "integrations", "sandbox"},
+    "cli": BELOW_WATCHING | {FACE, "watching", "export", "reports", "integrations", "sandbox"},
 }
 """Which rooms each room may import, beside itself."""
 

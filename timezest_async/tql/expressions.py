@@ -138,7 +138,15 @@ class Expression(Generic[E]):
 
     def __repr__(self) -> str:
         """Give the Python that builds this expression."""
-        return "".join(_repr_pieces(self))
+        pieces: list[str] = []
+        stack: list[str | Expression[Any]] = [self]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str):
+                pieces.append(item)
+            else:
+                stack.extend(reversed(item._repr_parts()))
+        return "".join(pieces)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
@@ -405,26 +413,6 @@ def _operand(value: Expression[E], symbol: str) -> Expression[E]:
     return value
 
 
-def _repr_pieces(root: Expression[Any]) -> Iterator[str]:
-    stack: list[str | Expression[Any]] = [root]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            yield item
-        else:
-            stack.extend(reversed(item._repr_parts()))
-
-
-def shorten(root: Expression[Any], length: int = 160) -> str:
-    """Give the start of the ``repr``, for a message, without writing out the rest."""
-    text = ""
-    for piece in _repr_pieces(root):
-        text += piece
-        if len(text) > length:
-            return text[:length] + "…"
-    return text
-
-
 def fold(
     root: Expression[Any],
     leaf: Callable[[Expression[Any]], R],
@@ -432,11 +420,19 @@ def fold(
 ) -> R:
     """Compute a value from the leaves up, left to right, without recursion, once for each shared node.
 
+    A value is let go when the last junction that needs it has its own, so that values as large as what lies
+    below them do not add up.
+
     Args:
         root: Where to start.
         leaf: Gives the value of a predicate or raw text.
         join: Gives the value of a junction from those of its terms, in order.
     """
+    uses: dict[int, int] = {}
+    for node in nodes(root):
+        if isinstance(node, Junction):
+            for term in node.terms:
+                uses[id(term)] = uses.get(id(term), 0) + 1
     results: dict[int, R] = {}
     stack: list[Expression[Any]] = [root]
     while stack:
@@ -449,6 +445,10 @@ def fold(
             stack.extend(reversed(pending))
         else:
             results[id(node)] = join(node, [results[id(term)] for term in node.terms])
+            for term in node.terms:
+                uses[id(term)] -= 1
+                if not uses[id(term)]:
+                    del results[id(term)]
     return results[id(root)]
 
 
