@@ -31,10 +31,11 @@ from timezest_async.models import (
     SchedulingRequest,
     Team,
 )
-from timezest_async.tql.attributes import Attribute
-from timezest_async.tql.expressions import And, Expression, Junction, Predicate, fold, register_matcher
+from timezest_async.tql.attribute_base import Attribute
+from timezest_async.tql.expressions import And, Expression, Predicate, register_matcher
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.schema import SCHEMAS, attributes_of
+from timezest_async.tql.walking import fold
 
 _Values: TypeAlias = list[Any]
 _Step: TypeAlias = Callable[[Any, list[bool]], bool]
@@ -109,7 +110,7 @@ def _compile(expression: Expression[Any]) -> tuple[_Step, ...]:
     return tuple(steps)
 
 
-def _junction(node: Junction[Any], parts: list[int]) -> _Step:
+def _junction(node: Expression[Any], parts: list[int]) -> _Step:
     # There is no NOT node, so "true or not" is enough: null and false differ only below a negation.
     quantifier = all if isinstance(node, And) else any
     return lambda _record, results: quantifier([results[part] for part in parts])

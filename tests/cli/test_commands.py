@@ -203,7 +203,7 @@ async def test_the_urls_are_those_that_are_asked_for(
         ([], "Missing argument 'FILTER'"),
         (
             [" and ".join(f"(end_user_name like {n} or end_user_email like {n})" for n in range(12))],
-            "it takes more than 32 queries",
+            "takes more than 32 queries",
         ),
     ],
 )

@@ -3,8 +3,8 @@
 Pure: nothing here knows HTTP or records.
 """
 
+from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.attributes import (
-    Attribute,
     Boolean,
     Id,
     Moment,
@@ -14,18 +14,8 @@ from timezest_async.tql.attributes import (
     TicketNumber,
     Timestamp,
 )
-from timezest_async.tql.expressions import (
-    And,
-    Expression,
-    Or,
-    Predicate,
-    Raw,
-    all_of,
-    any_of,
-    is_expression,
-    leaves,
-    raw,
-)
+from timezest_async.tql.building import Raw, all_of, any_of, raw
+from timezest_async.tql.expressions import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.parsing import parse
 from timezest_async.tql.planning import Plan, plan
@@ -42,6 +32,7 @@ from timezest_async.tql.schema import (
     scheduling_request,
     team,
 )
+from timezest_async.tql.walking import leaves
 
 __all__ = [
     "AgentAttributes",

@@ -7,24 +7,23 @@ looks. No function here recurses, so that a filter built by a program may be tho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
-from timezest_async.tql.operators import Operator
+from timezest_async.tql.operators import METHODS, SYMBOLS, Operator
+from timezest_async.tql.walking import fold
 
 if TYPE_CHECKING:
     from typing import Self
 
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from timezest_async.tql.attributes import Attribute
+    from timezest_async.tql.attribute_base import Attribute
 
     E = TypeVarWithDefault("E", default=Any)
 else:
     E = TypeVar("E")
-
-R = TypeVar("R")
 
 Value: TypeAlias = str | int | bool | tuple[str, ...]
 """A canonical value: timestamps are epoch seconds, ``IN`` lists are tuples of distinct texts."""
@@ -53,19 +52,24 @@ class Expression(Generic[E]):
     _hash: int | None
     _negation: Expression[E] | None
 
+    @property
+    def terms(self) -> tuple[Expression[E], ...]:
+        """What is joined here: two or more terms, or none in a predicate or raw text."""
+        return ()
+
     def __and__(self, other: Expression[E]) -> Expression[E]:
-        return And((self, _operand(other, "&")))
+        return And((self, operand(other, "&")))
 
     def __or__(self, other: Expression[E]) -> Expression[E]:
-        return Or((self, _operand(other, "|")))
+        return Or((self, operand(other, "|")))
 
     if not TYPE_CHECKING:
         # Reached by `1 & expression`, as `F.a == 1 & (F.b == 2)` is read by Python.
         def __rand__(self, other: object) -> NoReturn:
-            _operand(other, "&")
+            operand(other, "&")
 
         def __ror__(self, other: object) -> NoReturn:
-            _operand(other, "|")
+            operand(other, "|")
 
     def __invert__(self) -> Expression[E]:
         negation = self._negation
@@ -127,6 +131,12 @@ class Expression(Generic[E]):
                 lambda node, parts: node._hashed(tuple(parts)),
             )
         return self._hash  # type: ignore[return-value]  # the fold has filled it
+
+    def _prepare(self, entity: str | None, *, is_negatable: bool) -> None:
+        _set(self, "entity", entity)
+        _set(self, "is_negatable", is_negatable)
+        _set(self, "_hash", None)
+        _set(self, "_negation", None)
 
     def _hashed(self, key: object) -> int:
         value = hash((type(self).__name__, key))
@@ -192,10 +202,7 @@ class Predicate(Expression[E]):
         _set(self, "attribute", attribute)
         _set(self, "operator", operator := Operator(operator))
         _set(self, "value", attribute.accept(operator, value))
-        _set(self, "entity", attribute.entity)
-        _set(self, "is_negatable", True)
-        _set(self, "_hash", None)
-        _set(self, "_negation", None)
+        self._prepare(attribute.entity, is_negatable=True)
 
     def _negate(self) -> Predicate[E]:
         return self.with_operator(self.operator.negated, self.value)
@@ -206,10 +213,7 @@ class Predicate(Expression[E]):
         _set(predicate, "attribute", self.attribute)
         _set(predicate, "operator", operator)
         _set(predicate, "value", value)
-        _set(predicate, "entity", self.entity)
-        _set(predicate, "is_negatable", True)
-        _set(predicate, "_hash", None)
-        _set(predicate, "_negation", None)
+        predicate._prepare(self.entity, is_negatable=True)
         return predicate
 
     def _leaf_key(self) -> object:
@@ -217,58 +221,14 @@ class Predicate(Expression[E]):
         return self.attribute.path, self.operator, type(self.value), self.value
 
     def _repr_parts(self) -> list[str | Expression[Any]]:
-        symbol = _SYMBOLS.get(self.operator)
+        symbol = SYMBOLS.get(self.operator)
         if symbol is not None:
             return [f"{self.attribute!r} {symbol} {self.value!r}"]
         value = list(self.value) if isinstance(self.value, tuple) else self.value
-        return [f"{self.attribute!r}.{_METHODS[self.operator]}({value!r})"]
+        return [f"{self.attribute!r}.{METHODS[self.operator]}({value!r})"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Predicate, (self.attribute, self.operator, self.value)
-
-
-_SYMBOLS = {
-    Operator.EQ: "==",
-    Operator.NOT_EQ: "!=",
-    Operator.LT: "<",
-    Operator.LTE: "<=",
-    Operator.GT: ">",
-    Operator.GTE: ">=",
-}
-_METHODS = {
-    Operator.LIKE: "like",
-    Operator.NOT_LIKE: "not_like",
-    Operator.IN: "in_",
-    Operator.NOT_IN: "not_in",
-}
-
-
-class Raw(Expression[E]):
-    """TQL text that is sent as it is, unread and unchecked."""
-
-    __slots__ = ("text",)
-
-    text: str
-
-    def __init__(self, text: str) -> None:
-        if not (isinstance(cast("object", text), str) and text.strip()):
-            raise FilterError(
-                f"tql.raw() takes TQL text such as 'scheduling_request.status~EQ~new', not {text!r}"
-            )
-        _set(self, "text", text)
-        _set(self, "entity", None)
-        _set(self, "is_negatable", False)
-        _set(self, "_hash", None)
-        _set(self, "_negation", None)
-
-    def _leaf_key(self) -> object:
-        return self.text
-
-    def _repr_parts(self) -> list[str | Expression[Any]]:
-        return [f"tql.raw({self.text!r})"]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Raw, (self.text,)
 
 
 class Junction(Expression[E]):
@@ -287,7 +247,7 @@ class Junction(Expression[E]):
         entity: str | None = None
         negatable = True
         for term in terms:
-            _operand(term, self._symbol)
+            operand(term, self._symbol)
             if term.entity is not None and term.entity != entity:
                 if entity is not None:
                     raise FilterError(
@@ -309,10 +269,7 @@ class Junction(Expression[E]):
 
     def _fill(self, terms: tuple[Expression[E], ...] | None, entity: str | None, *, negatable: bool) -> None:
         _set(self, "_terms", terms)
-        _set(self, "entity", entity)
-        _set(self, "is_negatable", negatable)
-        _set(self, "_hash", None)
-        _set(self, "_negation", None)
+        self._prepare(entity, is_negatable=negatable)
 
     @property
     def terms(self) -> tuple[Expression[E], ...]:
@@ -365,110 +322,23 @@ And.dual = Or
 Or.dual = And
 
 
-def all_of(*expressions: Expression[E]) -> Expression[E]:
-    """Join expressions with AND; a single one is returned as it is.
-
-    Raises:
-        FilterError: None is given: "everything" is said by giving no filter at all.
-    """
-    return _join(And, "all_of", expressions)
-
-
-def any_of(*expressions: Expression[E]) -> Expression[E]:
-    """Join expressions with OR; a single one is returned as it is.
-
-    Raises:
-        FilterError: None is given, which would match nothing.
-    """
-    return _join(Or, "any_of", expressions)
-
-
-def _join(junction: type[Junction[E]], name: str, expressions: tuple[Expression[E], ...]) -> Expression[E]:
-    if not expressions:
-        raise FilterError(f"tql.{name}() needs at least one expression; for no filter, give None")
-    if len(expressions) == 1:
-        return _operand(expressions[0], name)
-    return junction(expressions)
-
-
-def raw(text: str) -> Raw[Any]:
-    """Send TQL text as it is, on your own responsibility: it is neither read nor checked nor quoted.
-
-    ``&`` and ``|`` work on it; ``~`` and ``matches()`` raise ``UnsupportedFilterError``.
-    """
-    return Raw(text)
-
-
 def is_expression(value: object) -> TypeGuard[Expression[Any]]:
     """Tell whether a value is a filter."""
     return isinstance(value, Expression)
 
 
-def _operand(value: Expression[E], symbol: str) -> Expression[E]:
+def operand(value: Expression[E], symbol: str) -> Expression[E]:
+    """Check that what is to be joined is a filter; give it back.
+
+    Raises:
+        TypeError: It is not: most likely a comparison without parentheses.
+    """
     if not is_expression(value):
         raise TypeError(
             f"{symbol} joins filters, not {value!r}: put each comparison in parentheses, as in "
             f'(F.status == "new") {symbol} (F.created_at >= 1690000000)'
         )
     return value
-
-
-def fold(
-    root: Expression[Any],
-    leaf: Callable[[Expression[Any]], R],
-    join: Callable[[Junction[Any], list[R]], R],
-) -> R:
-    """Compute a value from the leaves up, left to right, without recursion, once for each shared node.
-
-    A value is let go when the last junction that needs it has its own, so that values as large as what lies
-    below them do not add up.
-
-    Args:
-        root: Where to start.
-        leaf: Gives the value of a predicate or raw text.
-        join: Gives the value of a junction from those of its terms, in order.
-    """
-    uses: dict[int, int] = {}
-    for node in nodes(root):
-        if isinstance(node, Junction):
-            for term in node.terms:
-                uses[id(term)] = uses.get(id(term), 0) + 1
-    results: dict[int, R] = {}
-    stack: list[Expression[Any]] = [root]
-    while stack:
-        node = stack[-1]
-        if id(node) in results:
-            stack.pop()
-        elif not isinstance(node, Junction):
-            results[id(node)] = leaf(node)
-        elif pending := [term for term in node.terms if id(term) not in results]:
-            stack.extend(reversed(pending))
-        else:
-            results[id(node)] = join(node, [results[id(term)] for term in node.terms])
-            for term in node.terms:
-                uses[id(term)] -= 1
-                if not uses[id(term)]:
-                    del results[id(term)]
-    return results[id(root)]
-
-
-def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
-    """Yield each distinct node from a root down, left to right, each before its terms."""
-    seen: set[int] = set()
-    stack: list[Expression[Any]] = [root]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, Junction):
-            stack.extend(reversed(node.terms))
-
-
-def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
-    """Yield each distinct predicate and raw text node below a root, left to right."""
-    return (node for node in nodes(root) if not isinstance(node, Junction))
 
 
 _matcher: Callable[[Expression[Any], Any], bool] | None = None

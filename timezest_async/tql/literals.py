@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final, cast
 
 from timezest_async.errors import InvalidValueError
-from timezest_async.tql.attributes import Attribute, Id
+from timezest_async.tql.attribute_base import Attribute
+from timezest_async.tql.attributes import Id
 from timezest_async.tql.operators import Kind
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")  # Python refuses to read longer ones

@@ -74,6 +74,28 @@ LEGAL: Final[Mapping[Kind, tuple[Operator, ...]]] = MappingProxyType(
 )
 """The operators each kind of attribute takes, in the order of the reference page."""
 
+SYMBOLS: Final[Mapping[Operator, str]] = MappingProxyType(
+    {
+        Operator.EQ: "==",
+        Operator.NOT_EQ: "!=",
+        Operator.LT: "<",
+        Operator.LTE: "<=",
+        Operator.GT: ">",
+        Operator.GTE: ">=",
+    }
+)
+"""How Python spells the operators that it has."""
+
+METHODS: Final[Mapping[Operator, str]] = MappingProxyType(
+    {
+        Operator.LIKE: "like",
+        Operator.NOT_LIKE: "not_like",
+        Operator.IN: "in_",
+        Operator.NOT_IN: "not_in",
+    }
+)
+"""The attributes' methods for the other ones."""
+
 
 def kinds_taking(operator: Operator) -> str:
     """Name the kinds that take an operator, such as ``"String and Reference"``, for error messages."""

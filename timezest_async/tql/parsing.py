@@ -20,7 +20,8 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from timezest_async.errors import FilterError
-from timezest_async.tql.expressions import Expression, all_of, any_of
+from timezest_async.tql.building import all_of, any_of
+from timezest_async.tql.expressions import Expression
 from timezest_async.tql.scanning import Scanner
 from timezest_async.tql.schema import schema_of
 

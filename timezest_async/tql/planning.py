@@ -15,18 +15,10 @@ import attrs
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.conjunctions import Conjunction, conjoin
-from timezest_async.tql.expressions import (
-    And,
-    Expression,
-    Junction,
-    Or,
-    Predicate,
-    fold,
-    is_expression,
-    nodes,
-)
+from timezest_async.tql.expressions import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.facts import Fact, Key, plain
 from timezest_async.tql.operators import Operator
+from timezest_async.tql.walking import fold, nodes
 
 MAX_QUERIES: Final = 32
 """How many queries one filter may become unless told otherwise."""
@@ -102,7 +94,7 @@ def _is_simple(expression: Expression[Any]) -> bool:
 def _refusal(expression: Expression[Any], needed: str, max_queries: int) -> UnsupportedFilterError:
     choices = [node for node in nodes(expression) if isinstance(node, Or)]
     widest = max(choices, key=lambda node: len(node.terms))
-    shown = " | ".join("(…)" if isinstance(term, Junction) else f"({term!r})" for term in widest.terms[:5])
+    shown = " | ".join("(…)" if term.terms else f"({term!r})" for term in widest.terms[:5])
     if len(widest.terms) > 5 or len(shown) > 200:
         shown = f"{shown[:200]} …"
     return UnsupportedFilterError(
@@ -124,7 +116,7 @@ class _Planner:
     """
 
     def __init__(self, max_queries: int) -> None:
-        self._allowance = 300 + max_queries**2 // 4
+        self._allowance = 600 + max_queries**2 // 4
         self._widest = 500 + 4 * max_queries
         self._position = 0
 
@@ -141,12 +133,12 @@ class _Planner:
             raise _TooMuchError
 
     def _leaf(self, leaf: Expression[Any]) -> list[Conjunction]:
-        self._spend(-4)
+        self._spend(-5)
         self._position += 1
         return [Conjunction.of(Fact(plain(leaf), self._position))]
 
-    def _join(self, junction: Junction[Any], parts: list[list[Conjunction]]) -> list[Conjunction]:
-        self._spend(-4)
+    def _join(self, junction: Expression[Any], parts: list[list[Conjunction]]) -> list[Conjunction]:
+        self._spend(-5)
         if isinstance(junction, Or):
             return self._simplify([conjunction for part in parts for conjunction in part])
         # What leaves no choice goes first: it may rule out many of the choices.

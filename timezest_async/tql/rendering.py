@@ -3,7 +3,8 @@ r"""From a node to TQL text: the one place that quotes.
 The ``~`` form is sent, since in the space form the first value swallows the rest of the filter. A value is
 put in double quotes where anything in it could be read as syntax, with ``\`` before ``"`` and ``\``; what
 needs quotes beyond white space, comma, ``~``, ``"`` and ``\`` (the empty text, parentheses, and the words
-AND, OR, NOT) is our own caution, unverified against the service, as is a ``'`` at the start, which people take for a quote.
+AND, OR, NOT) is our own caution, unverified against the service, as is a ``'`` at the start, which people
+take for a quote.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import re
 from typing import Any, Final
 
 from timezest_async.errors import UnsupportedFilterError
-from timezest_async.tql.expressions import And, Expression, Or, Predicate, Raw, Value
+from timezest_async.tql.building import Raw
+from timezest_async.tql.expressions import And, Expression, Or, Predicate, Value
 
 _NEEDS_QUOTES: Final = re.compile(r'[\s,~"\\()]|\A\'|\A(?i:and|or|not)?\Z')
 _ESCAPED: Final = re.compile(r'(["\\])')

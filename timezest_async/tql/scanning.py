@@ -16,7 +16,7 @@ from timezest_async.errors import (
     InvalidValueError,
     UnsupportedOperatorError,
 )
-from timezest_async.tql.attributes import Attribute
+from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.expressions import Predicate
 from timezest_async.tql.literals import read_value
 from timezest_async.tql.operators import LEGAL, Operator

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from timezest_async.errors import FilterError, UnknownAttributeError
+from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.attributes import (
-    Attribute,
     Boolean,
     Id,
     Number,
@@ -49,7 +49,7 @@ class Schema:
         cls._unfilterable = unfilterable
         cls._renamed = renamed or {}
         for name, attribute in attributes.items():
-            attribute.bind(entity, name)
+            attribute.bind(cls, entity, name)
 
     def __dir__(self) -> list[str]:
         return sorted(self._attributes)
