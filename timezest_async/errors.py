@@ -142,8 +142,6 @@ class FilterSyntaxError(FilterError):
         hint: What would be right, or None.
     """
 
-    text: str
-    column: int
     _MARGIN: ClassVar[int] = 60
 
     def __init__(self, reason: str, *, text: str, column: int, hint: str | None = None) -> None:
@@ -154,11 +152,12 @@ class FilterSyntaxError(FilterError):
         self.hint = hint
 
     def __str__(self) -> str:
-        start = max(0, self.column - 1 - self._MARGIN)
-        shown = self.text[start : self.column - 1 + self._MARGIN]
-        before, after = "…" if start else "", "…" if start + len(shown) < len(self.text) else ""
-        caret = " " * (len(before) + self.column - 1 - start) + "^"
-        lines = [f"{self.reason} (column {self.column})", f"  {before}{shown}{after}", f"  {caret}"]
+        text, place = self.text or "", (self.column or 1) - 1
+        start = max(0, place - self._MARGIN)
+        shown = text[start : place + self._MARGIN]
+        before, after = "…" if start else "", "…" if start + len(shown) < len(text) else ""
+        caret = " " * (len(before) + place - start) + "^"
+        lines = [f"{self.reason} (column {place + 1})", f"  {before}{shown}{after}", f"  {caret}"]
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
