@@ -1,5 +1,8 @@
 """The asyncio SDK for TimeZest: typed filters, streamed lists, one request budget."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+
 from timezest_async import (
     matching,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # gives Expression.matches its meaning
     tql,
@@ -49,6 +52,10 @@ from timezest_async.pagination import Checkpoint, Page, Paginator
 from timezest_async.tql import And, Expression, Operator, Or, Plan, Predicate, scheduling_request as F
 from timezest_async.transport import Hooks, Limiter, Moment, RateLimiter
 
+if _TYPE_CHECKING:
+    from timezest_async import export
+    from timezest_async.transport.redis_limits import RedisRateLimiter
+
 __all__ = [
     "APIStatusError",
     "Agent",
@@ -83,6 +90,7 @@ __all__ = [
     "Predicate",
     "RateLimitedError",
     "RateLimiter",
+    "RedisRateLimiter",
     "RequestTimeoutError",
     "Resource",
     "ResourceReference",
@@ -102,6 +110,16 @@ __all__ = [
     "ValidationError",
     "__version__",
     "configure_converter",
+    "export",
     "make_converter",
     "tql",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Import what few programs need only when it is asked for: it would double the time of the import."""
+    if name == "export":
+        return _import_module("timezest_async.export")
+    if name == "RedisRateLimiter":
+        return _import_module("timezest_async.transport.redis_limits").RedisRateLimiter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,11 +66,14 @@ class TimeZestClient:
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
     ) -> None:
-        # A traceback with locals may show this frame: the bare key is not to be in it.
+        # A traceback with locals may show this frame: neither the bare key nor a proxy's password is to be
+        # in it.
         if api_key is None:
             api_key = os.environ.get("TIMEZEST_API_KEY")
         if isinstance(api_key, str):
             api_key = Secret(api_key)
+        if isinstance(proxy, str):
+            proxy = Secret(proxy)
         if api_key is None:
             raise ConfigurationError(
                 "there is no API key: give api_key=..., or set the environment variable TIMEZEST_API_KEY"

@@ -21,7 +21,7 @@ from timezest_async.errors import (
 )
 from timezest_async.transport import wire
 from timezest_async.transport.hooks import Moment, tell
-from timezest_async.transport.http import Answer, Request, decipher, retry_after
+from timezest_async.transport.http import Answer, Decode, Request, decipher, retry_after
 from timezest_async.transport.rate_limits import Limiter, Slot
 from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
 from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
@@ -38,7 +38,7 @@ class Exchange:
 
     Attributes:
         status: The HTTP status.
-        payload: The parsed JSON.
+        payload: The parsed JSON, or what the caller's ``decode`` made of the body.
         url: What was asked, as sent; a relative ``next_page`` is relative to it.
         retries_taken: How many times it was sent again before this answer came.
         seconds: How long the last attempt took.
@@ -66,6 +66,7 @@ class Call:
         limiter: The budget.
         random: Returns numbers from 0 to 1.
         reservation: A slot to use for the first attempt.
+        decode: Tried on a good answer's body before it is parsed as JSON.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Call:
         limiter: Limiter,
         random: Callable[[], float],
         reservation: Reservation | None = None,
+        decode: Decode | None = None,
     ) -> None:
         self._request = request
         self._payload = payload
@@ -86,6 +88,7 @@ class Call:
         self._limiter = limiter
         self._random = random
         self._reservation = reservation
+        self._decode = decode
         self._slot: Slot | None = None
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock() if reservation is None else reservation.asked_at
@@ -139,7 +142,7 @@ class Call:
         error: BaseException | None = None
         try:
             answer = await self._receive(session, slot, reception, number)
-            payload = decipher(self._request, answer, key=self._settings.key)
+            payload = decipher(self._request, answer, key=self._settings.key, decode=self._decode)
             return Exchange(
                 status=answer.status,
                 payload=payload,

@@ -7,7 +7,7 @@ Both are pure functions. An answer is classified by its status alone, never by i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -44,6 +44,9 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     422: ValidationError,
     429: RateLimitedError,
 }
+
+Decode = Callable[[bytes], Any]
+"""Makes something of a body by other means than parsing it as JSON, or returns None; raises nothing."""
 
 
 @attrs.frozen
@@ -147,7 +150,14 @@ def build_request(
     return Request(method, url, route, headers, body)
 
 
-def decipher(request: Request, answer: Answer, *, key: str, now: datetime | None = None) -> Any:
+def decipher(
+    request: Request,
+    answer: Answer,
+    *,
+    key: str,
+    now: datetime | None = None,
+    decode: Decode | None = None,
+) -> Any:
     """Return the JSON of a good answer; raise what a bad one means.
 
     Args:
@@ -155,9 +165,10 @@ def decipher(request: Request, answer: Answer, *, key: str, now: datetime | None
         answer: What came back.
         key: The API key, blotted out should the answer repeat it.
         now: The time (UTC) that a date in Retry-After is measured from when the answer has no Date.
+        decode: Tried on a good answer's body before it is parsed.
 
     Returns:
-        The parsed JSON, of any shape.
+        What ``decode`` made of it, else the parsed JSON, of any shape.
 
     Raises:
         APIStatusError: Its class for the status, on 4xx and 5xx.
@@ -165,7 +176,7 @@ def decipher(request: Request, answer: Answer, *, key: str, now: datetime | None
     """
     status = answer.status
     if 200 <= status < 300:
-        return _payload(request, answer, key)
+        return _payload(request, answer, key, decode)
     if 400 <= status < 600:
         message, errors = error_details(answer.body, key)
         cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
@@ -224,7 +235,11 @@ def _http_date(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def _payload(request: Request, answer: Answer, key: str) -> Any:
+def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) -> Any:
+    if decode is not None and answer.flaw is None:
+        decoded = decode(answer.body)
+        if decoded is not None:
+            return decoded
     asked = f"{request.method} {request.route} was answered {answer.status}"
     start = opening(answer.body, key)
     if answer.flaw == "too large":

@@ -50,8 +50,11 @@ async def reserve(limiter: Limiter, deadline: float | None, *, again: Slot | Non
         TimeoutError: The deadline passed.
     """
     asked_at = asyncio.get_running_loop().time()
-    async with asyncio.timeout(deadline):
+    if deadline is None:
         slot = await limiter.acquire(again)
+    else:
+        async with asyncio.timeout(deadline):
+            slot = await limiter.acquire(again)
     return Reservation(slot, asked_at, asyncio.get_running_loop().time() - asked_at)
 
 

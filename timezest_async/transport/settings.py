@@ -106,6 +106,8 @@ def check_proxy(proxy: object) -> tuple[yarl.URL | None, Secret | None]:
     except ValueError:
         url = yarl.URL()
     if url.scheme not in {"http", "https"} or not url.host:
+        # A traceback with locals is not to show its password either.
+        url = yarl.URL()
         raise ConfigurationError(
             "proxy is no proxy's URL: give one such as 'http://user:password@proxy:3128'."
         )

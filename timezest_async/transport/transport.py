@@ -13,7 +13,7 @@ import yarl
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.transport import calls, reservations, settings as checks
 from timezest_async.transport.hooks import Hooks
-from timezest_async.transport.http import Request, build_request
+from timezest_async.transport.http import Decode, Request, build_request
 from timezest_async.transport.rate_limits import Limiter, RateLimiter
 from timezest_async.transport.sessions import Sessions
 
@@ -88,6 +88,12 @@ class Transport:
             max_body_bytes=checks.check_count("max_body_bytes", max_body_bytes),
             hooks=hooks,
         )
+        lease = getattr(rate_limiter, "lease", None)
+        if lease is not None and lease <= self._settings.timeout:
+            raise ConfigurationError(
+                f"timeout is {timeout:g} s, and the rate limiter takes a request for lost after {lease:g} s:"
+                " give RedisRateLimiter a longer lease."
+            )
         self._sessions = Sessions(session, trust_env=trust_env)
         self._limiter: Limiter = RateLimiter() if rate_limiter is None else rate_limiter
         self._random = random.Random().random  # noqa: S311 - spreads load, guards nothing
@@ -144,6 +150,7 @@ class Transport:
         route: str,
         params: Mapping[str, str] | None = None,
         slot: reservations.Reservation | None = None,
+        decode: Decode | None = None,
     ) -> calls.Exchange:
         """Read, and read again after failures that pass.
 
@@ -153,6 +160,8 @@ class Transport:
             route: The path's template, for hooks and errors.
             params: Query parameters, unquoted; for a path only.
             slot: A reserved slot for the first attempt.
+            decode: Tried on a good answer's body before it is parsed as JSON; what it returns, None
+                apart, is the payload then.
 
         Raises:
             TimeZestError: What the last attempt met with; its class says what that is.
@@ -163,7 +172,7 @@ class Transport:
             if slot is not None:
                 slot.release()
             raise
-        return await self._call(request, None, slot).run()
+        return await self._call(request, None, slot, decode).run()
 
     async def post(self, path: str, payload: Mapping[str, Any], *, route: str) -> calls.Exchange:
         """Create; sent again only after what certainly did not happen.
@@ -205,6 +214,7 @@ class Transport:
         request: Request,
         payload: Mapping[str, Any] | None,
         slot: reservations.Reservation | None = None,
+        decode: Decode | None = None,
     ) -> calls.Call:
         return calls.Call(
             request,
@@ -214,4 +224,5 @@ class Transport:
             limiter=self._limiter,
             random=self._random,
             reservation=slot,
+            decode=decode,
         )

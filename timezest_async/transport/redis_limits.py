@@ -1,0 +1,281 @@
+"""One request budget for many processes and hosts, kept in Redis (extra ``redis``).
+
+The rules are those of ``RateLimiter``. A slot in flight is an entry with a lease, which the answer's
+arrival rewrites; so a process that is killed frees its slots one window after the lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, NoReturn, Self
+
+from timezest_async.errors import ConfigurationError, ConnectionFailedError
+from timezest_async.transport.rate_limits import LOST_GRACE, RateLimiter, Slot
+from timezest_async.transport.redis_connections import RedisConnections
+from timezest_async.transport.redis_courier import Courier, Terms, Waiter
+from timezest_async.transport.redis_script import budget_keys, key_digest
+from timezest_async.transport.settings import Secret, check_count, check_seconds, key_problem
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+LOCAL_SPELL = 5.0
+"""Seconds for which Redis is left alone after a failure where there is a local share to go on with."""
+
+_logger = logging.getLogger("timezest_async")
+
+
+class _SharedSlot:
+    __slots__ = ("_courier", "_settled", "waiter")
+
+    def __init__(self, courier: Courier, waiter: Waiter) -> None:
+        self._courier, self.waiter = courier, waiter
+        self._settled = False
+
+    def answered(self) -> None:
+        self._settle(0.0)
+
+    def limited(self, pause: float) -> None:
+        self._settle(0.0, pause)
+
+    def lost(self) -> None:
+        self._settle(LOST_GRACE)
+
+    def release(self) -> None:
+        self._settle(None)
+
+    def _settle(self, grace: float | None, pause: float = 0.0) -> None:
+        if not self._settled:
+            self._settled = True
+            self._courier.settle(self.waiter.name, grace, pause)
+
+
+class _LocalSlot:
+    """A slot of the local share; Redis hears of it afterwards, since the service counted it."""
+
+    __slots__ = ("_note", "_settled", "slot")
+
+    def __init__(self, slot: Slot, note: Callable[[], None]) -> None:
+        self.slot, self._note = slot, note
+        self._settled = False
+
+    def answered(self) -> None:
+        self.slot.answered()
+        self._spend()
+
+    def limited(self, pause: float) -> None:
+        self.slot.limited(pause)
+        self._spend()
+
+    def lost(self) -> None:
+        self.slot.lost()
+        self._spend()
+
+    def release(self) -> None:
+        self.slot.release()
+        self._settled = True
+
+    def _spend(self) -> None:
+        if not self._settled:
+            self._settled = True
+            self._note()
+
+
+class RedisRateLimiter:
+    """At most ``max_requests`` in any sliding ``period``, for all processes of one account together.
+
+    Give it to clients as ``rate_limiter``. Who asked first sends first, across processes and hosts, as far
+    as no process has more than 250 requests waiting; one that stalls or dies is passed over. A 429 pauses
+    everybody. Only Redis's clock counts; the hosts' may differ.
+
+    Like ``RateLimiter``, one object may serve several clients, and successive event loops if it was made
+    with a URL, but not several threads. ``await close()`` at the end, or use ``async with``; without it,
+    the end of ``asyncio.run`` closes it too.
+
+    ``available`` and ``wait_time()`` do not ask Redis: they go by its last answer.
+
+    Args:
+        redis: A URL such as ``"redis://host:6379/0"``; or a ``redis.asyncio.Redis``, borrowed, which is
+            never closed here and serves one event loop.
+        max_requests: Requests that the service allows in one period, altogether.
+        period: The window's length in seconds.
+        margin: Seconds added to the period.
+        api_key: The account's API key, by default the environment's ``TIMEZEST_API_KEY``. It is not kept;
+            the keys in Redis are named by a digest of it.
+        name: The budget's name, in place of an API key: for accounts with several keys.
+        lease: Seconds after which a slot in flight is taken for answered. It has to be longer than the
+            client's ``timeout``, by as much as a stalled process may sit on a slot before it sends.
+        timeout: Seconds that one question to Redis may take.
+        on_unavailable: What to do while Redis does not answer: ``"raise"``, so that every request raises
+            ConnectionFailedError; or ``"local"``, so that this process goes on with its ``local_share``.
+        local_share: The part of ``max_requests`` that this process may use by itself then, above 0 and up
+            to 1: one divided by the number of processes keeps to the limit, once a window has passed.
+        clock: Returns seconds that never go backwards; for the local share and the two estimates only.
+
+    Raises:
+        ConfigurationError: An argument is unfit, or the ``redis`` package is missing.
+    """
+
+    def __init__(
+        self,
+        redis: str | Redis,
+        max_requests: int = 180,
+        period: float = 60.0,
+        margin: float = 0.05,
+        *,
+        api_key: str | None = None,
+        name: str | None = None,
+        lease: float = 60.0,
+        timeout: float = 1.0,
+        on_unavailable: Literal["raise", "local"] = "raise",
+        local_share: float = 0.25,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # From here on no local variable shows a password or key, should a traceback with locals be made.
+        if isinstance(redis, str):
+            redis = Secret(redis)
+        if isinstance(api_key, str):
+            api_key = Secret(api_key)
+        terms = Terms(
+            name=_budget_name(api_key, name),
+            max_requests=check_count("max_requests", max_requests),
+            period=check_seconds("period", period),
+            margin=check_seconds("margin", margin, zero_allowed=True),
+            lease=check_seconds("lease", lease),
+        )
+        if on_unavailable not in {"raise", "local"}:
+            raise ConfigurationError(f"on_unavailable is {on_unavailable!r}: give 'raise' or 'local'.")
+        if check_seconds("local_share", local_share) > 1:
+            raise ConfigurationError(f"local_share is {local_share!r}: give a part of 1, such as 0.25.")
+        if not isinstance(redis, Secret) and not callable(getattr(redis, "register_script", None)):
+            raise ConfigurationError(
+                f"redis is {type(redis).__name__}: give a URL such as 'redis://host:6379/0', or a"
+                " redis.asyncio.Redis."
+            )
+        connections = RedisConnections(redis, budget_keys(terms.name), check_seconds("timeout", timeout))
+        self.max_requests, self.period, self.margin = terms.max_requests, terms.period, terms.margin
+        self.name, self.lease = terms.name, terms.lease
+        self._clock = clock
+        self._courier = Courier(connections, terms, clock)
+        self._local: RateLimiter | None = None
+        if on_unavailable == "local":
+            share = max(1, math.floor(terms.max_requests * local_share))
+            self._local = RateLimiter(share, terms.period, terms.margin, clock=clock)
+        self._local_until = -math.inf
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_local_until"):
+            # A traceback with locals shows it while __init__ refuses an argument.
+            return "RedisRateLimiter(...)"
+        return (
+            f"RedisRateLimiter(name={self.name!r}, max_requests={self.max_requests}, period={self.period},"
+            f" margin={self.margin})"
+        )
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "A RedisRateLimiter can be neither pickled nor copied: it holds a connection. Make one in each"
+            " process with the same arguments; they share the budget all the same."
+        )
+
+    @property
+    def available(self) -> int:
+        """How many requests could be sent without waiting, by Redis's last answer."""
+        local, courier, now = self._local_now(), self._courier, self._clock()
+        if local is not None:
+            return local.available
+        if now >= courier.idle_at:
+            return self.max_requests
+        return max(courier.free, 1) if now >= courier.next_at else courier.free
+
+    def wait_time(self) -> float:
+        """Return the seconds that the next request would wait at least, by Redis's last answer."""
+        local = self._local_now()
+        return local.wait_time() if local is not None else max(0.0, self._courier.next_at - self._clock())
+
+    async def acquire(self, again: Slot | None = None) -> Slot:
+        """Wait for a slot: first come, first served.
+
+        Args:
+            again: The settled slot of this request's attempt before, whose place it keeps.
+
+        Returns:
+            The slot, to be settled by exactly one of its methods.
+
+        Raises:
+            ConnectionFailedError: Redis does not answer, and there is no local share to go on with.
+            ConfigurationError: Others use this budget with other terms, Redis refuses the credentials, or
+                the limiter was closed meanwhile.
+        """
+        if self._local is None or self._local_now() is None:
+            try:
+                waiter = await self._courier.wait(again.waiter if isinstance(again, _SharedSlot) else None)
+                return _SharedSlot(self._courier, waiter)
+            except ConnectionFailedError as error:
+                if self._local is None:
+                    raise
+                self._go_local(self._local, error)
+        return await self._acquire_locally(self._local, again)
+
+    async def close(self) -> None:
+        """Tell Redis what became of the requests, and close the connection if it is the limiter's own.
+
+        Who waits gets a ConfigurationError. Whoever asks later opens it again.
+        """
+        await self._courier.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _local_now(self) -> RateLimiter | None:
+        """Return the local share while it is to be used."""
+        return self._local if self._clock() < self._local_until else None
+
+    def _go_local(self, local: RateLimiter, error: ConnectionFailedError) -> None:
+        now = self._clock()
+        if now >= self._local_until:
+            _logger.warning("Going on with %d requests per %g s: %s", local.max_requests, self.period, error)
+            self._local_until = now + LOCAL_SPELL
+
+    async def _acquire_locally(self, local: RateLimiter, again: Slot | None) -> Slot:
+        slot = await local.acquire(again.slot if isinstance(again, _LocalSlot) else None)
+        spent = self._courier.spent_elsewhere
+        name = self._courier.new_name()
+
+        def note() -> None:
+            spent[name] = None
+            # The share lets no more than these through in one window; those before count no more.
+            while len(spent) > local.max_requests:
+                del spent[next(iter(spent))]
+
+        return _LocalSlot(slot, note)
+
+
+def _budget_name(api_key: str | None, name: str | None) -> str:
+    """Return the name given, or the digest of the API key."""
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z0-9_.:@-]{1,100}", name):
+            raise ConfigurationError(f"name is {name!r}: give up to 100 letters, digits and any of _.:@-")
+        return name
+    key = Secret(os.environ.get("TIMEZEST_API_KEY", "")) if api_key is None else api_key
+    problem = key_problem(key)
+    if problem is not None:
+        raise ConfigurationError(
+            f"{problem} Give api_key=..., or set the environment variable TIMEZEST_API_KEY, or name=...: the"
+            " budget in Redis is named by it."
+        )
+    return key_digest(Secret(key))

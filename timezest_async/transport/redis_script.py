@@ -1,0 +1,182 @@
+"""The shared budget as Redis keeps it: four keys of one account, and the script that alone touches them.
+
+Every time in it is Redis's own, in microseconds; a process sends durations only, so that it does not
+matter what the clocks of the hosts say. What a process asks is complete in itself and may be asked again
+after a lost answer: nobody gets two slots for one request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+from timezest_async.transport.settings import Secret
+
+MICROSECONDS = 1_000_000
+
+
+class Question(TypedDict):
+    """What a process tells and asks Redis at one time; durations are in microseconds.
+
+    Attributes:
+        client: Who asks; begins the name of each of its requests.
+        max_requests: Requests in one period.
+        period: The window's length.
+        settled: Names of requests, each with how long it counts from now on; -1 where it was never sent.
+        pause: For how long nobody may send, as a 429 demands.
+        wanted: Names of the requests that wait, first come first, each with its ticket or 0.
+        hold: For how long a slot is taken whose request is never heard of again.
+        window: For how long a slot is taken at least after its request was answered.
+        poll: The longest time between two questions while somebody waits.
+        patience: How much later than promised a question may come before others go first.
+    """
+
+    client: str
+    max_requests: int
+    period: int
+    settled: Sequence[tuple[str, int]]
+    pause: int
+    wanted: Sequence[tuple[str, int]]
+    hold: int
+    window: int
+    poll: int
+    patience: int
+
+
+class Reply(TypedDict):
+    """What Redis answers.
+
+    Attributes:
+        disagreement: The ``max_requests`` and ``period`` that others use. Then nothing was done, and there is
+            no other member.
+        ticket: The place in the line of those who wanted without one.
+        granted: The names of the requests that may be sent now.
+        wait: Microseconds after which to ask again.
+        free: How many more could be sent at this moment.
+        next: Microseconds until a request that comes now could be sent.
+        idle: Microseconds until no request counts any more, if none is sent.
+    """
+
+    disagreement: NotRequired[dict[str, int]]
+    ticket: str
+    granted: Sequence[str]
+    wait: float
+    free: int
+    next: float
+    idle: float
+
+
+SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local ask = cjson.decode(ARGV[1])
+local terms, slots, line, clients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+
+local agreed = redis.call('HMGET', terms, 'max_requests', 'period', 'paused_until')
+local max_requests, period = tonumber(agreed[1] or ask.max_requests), tonumber(agreed[2] or ask.period)
+if max_requests ~= ask.max_requests or period ~= ask.period then
+  return cjson.encode({disagreement = {max_requests = max_requests, period = period}})
+end
+local paused_until = tonumber(agreed[3] or 0)
+if ask.pause > 0 then
+  paused_until = math.max(paused_until, now + ask.pause)
+end
+redis.call('HSET', terms, 'max_requests', max_requests, 'period', period, 'paused_until', paused_until)
+
+for _, entry in ipairs(ask.settled) do
+  if entry[2] < 0 then
+    redis.call('ZREM', slots, entry[1])
+    redis.call('ZREM', line, entry[1])
+  else
+    redis.call('ZADD', slots, now + entry[2], entry[1])
+  end
+end
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+
+local function belongs(waiter, client)
+  return string.sub(waiter, 1, #client + 1) == client .. ':'
+end
+
+-- Who did not come when promised is dead or late; the late come again with their tickets.
+redis.call('ZREM', clients, ask.client)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', clients, '-inf', now)) do
+  for _, waiter in ipairs(redis.call('ZRANGE', line, 0, -1)) do
+    if belongs(waiter, gone) then
+      redis.call('ZREM', line, waiter)
+    end
+  end
+  redis.call('ZREM', clients, gone)
+end
+
+for _, waiter in ipairs(ask.wanted) do
+  redis.call('ZADD', line, 'NX', waiter[2] > 0 and waiter[2] or now, waiter[1])
+end
+
+-- As many as are free belong to the first in line, whoever asks: so nobody has to wait for another
+-- process to take its own, and nobody overtakes.
+local free = max_requests - redis.call('ZCARD', slots)
+local granted = {}
+if now >= paused_until and free > 0 then
+  for _, waiter in ipairs(redis.call('ZRANGE', line, 0, free - 1)) do
+    if belongs(waiter, ask.client) then
+      granted[#granted + 1] = waiter
+    end
+  end
+  for _, waiter in ipairs(granted) do
+    redis.call('ZREM', line, waiter)
+    redis.call('ZADD', slots, now + ask.hold, waiter)
+  end
+  free = free - #granted
+end
+
+-- A slot in flight counts until its lease ends, or for a window once it is answered: see it as answered.
+local function due(rank)
+  local wait = paused_until - now
+  if rank >= free then
+    local entry = redis.call('ZRANGE', slots, rank - free, rank - free, 'WITHSCORES')
+    wait = math.max(wait, math.min(ask.window, entry[2] and entry[2] - now or ask.window))
+  end
+  return math.max(wait, 0)
+end
+
+local wait = ask.poll
+for _, waiter in ipairs(ask.wanted) do
+  local rank = redis.call('ZRANK', line, waiter[1])
+  if rank then
+    wait = math.min(wait, due(rank))
+    break
+  end
+end
+redis.call('ZADD', clients, now + wait + ask.patience, ask.client)
+
+local last = redis.call('ZRANGE', slots, -1, -1, 'WITHSCORES')[2] or now
+local forgotten = math.max(last, paused_until, now + period) + 60000000
+for _, key in ipairs(KEYS) do
+  redis.call('PEXPIREAT', key, math.ceil(forgotten / 1000))
+end
+
+local waiting = redis.call('ZCARD', line)
+return cjson.encode({
+  ticket = string.format('%.0f', now),
+  granted = granted,
+  wait = wait,
+  free = now >= paused_until and math.max(0, free - waiting) or 0,
+  next = due(waiting),
+  idle = math.max(0, math.max(last, paused_until) - now),
+})
+"""
+
+
+def key_digest(api_key: Secret) -> str:
+    """Return the name of an API key's budget, from which the key cannot be had.
+
+    A key is long and random, so a fast hash is enough: there is nothing to guess. The words hashed along
+    keep the digest from being of use anywhere else where a key's bare hash is known.
+    """
+    return hashlib.sha256(f"timezest_async request budget\n{api_key}".encode()).hexdigest()[:32]
+
+
+def budget_keys(name: str) -> list[str]:
+    """Return the keys of a budget. The braces keep them together on one node of a cluster."""
+    return [f"timezest:{{{name}}}:{part}" for part in ("terms", "slots", "line", "clients")]
