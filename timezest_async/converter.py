@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
 
+import attrs
 import cattrs
 
+from timezest_async.models.decoding import ListDecoder, Listing
 from timezest_async.models.directory import Agent, Resource, Team
 from timezest_async.models.enums import AgentRole, EntityType, Status, TeamType, TriggerMode
 from timezest_async.models.reading import (
@@ -25,13 +27,22 @@ from timezest_async.models.reading import (
     TIMESTAMP,
     Hook,
     StructureError,
+    alternatives,
     make_reader,
     read_all,
     refuse,
 )
 from timezest_async.models.record import ABSENT, Record, to_json
 
-__all__ = ["StructureError", "configure_converter", "make_converter", "structure", "structure_many"]
+__all__ = [
+    "ListStructurer",
+    "Listing",
+    "StructureError",
+    "configure_converter",
+    "make_converter",
+    "structure",
+    "structure_many",
+]
 
 _T = TypeVar("_T")
 
@@ -105,6 +116,47 @@ def structure_many(
     return read_all(values, converter.get_structure_hook(cls), cls, path_prefix)
 
 
+class ListStructurer(Generic[_T]):
+    """Make the records of the pages of one list.
+
+    Args:
+        cls: What the list holds, such as a record class.
+        converter: The converter to use. Where it reads the class as ``make_converter`` made it to, pages
+            are decoded straight from their bytes; with hooks of a user's in it, all of them are heeded.
+    """
+
+    def __init__(self, cls: Any, converter: cattrs.Converter) -> None:
+        self._cls = cls
+        self._converter = converter
+        self._decoder: ListDecoder[_T] | None = ListDecoder(cls) if _is_record(cls) else None
+
+    def decode(self, body: bytes) -> Listing[_T] | None:
+        """Decode the bytes of a page.
+
+        Returns:
+            The page; None where it is to be parsed as JSON, and its records left to ``structure_many``.
+        """
+        decoder = self._usable_decoder()
+        return None if decoder is None else decoder.decode(body)
+
+    def structure_many(self, values: Iterable[Any], path_prefix: str) -> list[_T]:
+        """Do as the function ``structure_many`` does, for a page that was not decoded.
+
+        Raises:
+            StructureError: A value is not of the documented shape.
+        """
+        records = cast("list[_T]", structure_many(values, self._cls, path_prefix, converter=self._converter))
+        decoder = self._usable_decoder()
+        if decoder is not None:
+            decoder.learn(records)
+        return records
+
+    def _usable_decoder(self) -> ListDecoder[_T] | None:
+        # Asked anew each time, since hooks may be registered at any time.
+        is_own = self._decoder is not None and _has_own_hook(self._converter, self._cls)
+        return self._decoder if is_own else None
+
+
 def _structure_plain(kind: type, expected: str, value: Any, cls: Any) -> Any:
     if type(value) is not kind:
         refuse(value, expected)
@@ -155,10 +207,31 @@ def _is_record(cls: Any) -> bool:
 
 
 def _make_record_hook(cls: Any, converter: cattrs.Converter) -> Hook:
-    def is_strict(kind: Any) -> bool:
-        return converter.get_structure_hook(kind) is _STRICT_HOOKS[kind]
+    is_own = partial(_has_own_hook, converter)
+    if all(map(is_own, _types_within(cls))):
+        return _own_reader(cls)
+    return make_reader(cls, converter.get_structure_hook, is_own)
 
-    return make_reader(cls, converter.get_structure_hook, is_strict)
+
+def _has_own_hook(converter: cattrs.Converter, kind: Any) -> bool:
+    """Tell whether a converter structures a type, and all that is in it, by no hook of a user's."""
+    return converter.get_structure_hook(kind) is _own_hook(kind)
+
+
+def _own_hook(kind: Any) -> Hook | None:
+    return _own_reader(kind) if _is_record(kind) else _STRICT_HOOKS.get(kind)
+
+
+@cache
+def _own_reader(cls: Any) -> Hook:
+    return make_reader(cls, cast("Callable[[Any], Hook]", _own_hook), lambda _: True)
+
+
+def _types_within(cls: Any) -> set[Any]:
+    """Return the types of a record's fields, of the items of arrays where they are these."""
+    attrs.resolve_types(cls)
+    kinds = {kind for name in cls.field_names for kind in alternatives(attrs.fields_dict(cls)[name].type)}
+    return {get_args(kind)[0] if _is_array(kind) else kind for kind in kinds}
 
 
 def _structure_resource(converter: cattrs.Converter, value: Any, _: Any) -> Agent | Team:

@@ -59,7 +59,9 @@ class Service:
         self.failures: dict[int, TimeZestError] = {}
         self._counter = count()
 
-    async def get(self, url: yarl.URL, *, route: str, slot: Reservation | None = None) -> Exchange:
+    async def get(
+        self, url: yarl.URL, *, route: str, slot: Reservation | None = None, decode: Any = None
+    ) -> Exchange:
         if slot is not None and (taken := slot.take()) is not None:
             taken.answered()
         number = len(self.asked)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import cattrs
 
 from timezest_async import tql
-from timezest_async.converter import structure_many
+from timezest_async.converter import ListStructurer
 from timezest_async.errors import FilterError, InvalidRequestError
 from timezest_async.pagination import Checkpoint, PageReader, Paginator
 from timezest_async.transport import Transport
@@ -39,6 +38,7 @@ class Endpoint(Generic[T]):
     def __init__(self, transport: Transport, converter: cattrs.Converter) -> None:
         self._transport = transport
         self._converter = converter
+        self._structurer: ListStructurer[T] = ListStructurer(self.record_type, converter)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._transport.base_url}>"
@@ -83,7 +83,7 @@ class Endpoint(Generic[T]):
                 backwards=ending_before is not None,
                 position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
             )
-        reader = PageReader[T](self._transport, self.path, self._structure, is_sorted=self.is_sorted)
+        reader = PageReader[T](self._transport, self.path, self._structurer, is_sorted=self.is_sorted)
         return Paginator(reader, start, limit=limit, concurrency=concurrency)
 
     def _checked_filter(self, filter: tql.Expression[Any] | str) -> tql.Expression[Any]:
@@ -116,9 +116,6 @@ class Endpoint(Generic[T]):
                 "same filter, or none at all to take the checkpoint's"
             )
         return checkpoint
-
-    def _structure(self, values: Sequence[Any], path: str) -> list[T]:
-        return structure_many(values, self.record_type, path, converter=self._converter)
 
 
 _EXAMPLES: Final = {

@@ -134,7 +134,7 @@ def make_reader(cls: Any, find_hook: Callable[[Any], Hook], is_strict: Callable[
     attrs.resolve_types(cls)
     scope: dict[str, Any] = {
         "ABSENT": ABSENT,
-        "Draft": _draft_class(cls),
+        "Draft": draft_class(cls),
         "NO_EXTRA": NO_EXTRA,
         "Record": cls,
         "UTC": UTC,
@@ -162,15 +162,14 @@ def _choose_rule(
     annotation: Any, find_hook: Callable[[Any], Hook], is_strict: Callable[[Any], bool]
 ) -> tuple[Rule, Any, Any]:
     """Choose how to read a field of this type, with the hook and the type that the rule needs."""
-    choices: tuple[Any, ...] = (annotation,) if get_origin(annotation) is tuple else get_args(annotation)
-    kinds = frozenset(choices or (annotation,)) - {NoneType}
+    kinds = alternatives(annotation)
     array = next((kind for kind in kinds if get_origin(kind) is tuple), None)
     if array is not None:
         item = get_args(array)[0]
         return ARRAY, find_hook(item), item
     word = next((kind for kind in kinds if issubclass(kind, StrEnum)), None)
     if word is not None and is_strict(word):
-        return WORD, {str(member): member for member in word}.get, word
+        return WORD, word_lookup(word), word
     if word is None and all(map(is_strict, kinds)):
         return _PLAIN_RULES[kinds], None, None
     if word is not None or len(kinds) == 1:
@@ -185,8 +184,19 @@ def _choose_rule(
     return BY_HOOK, read_by_type, None
 
 
+def alternatives(annotation: Any) -> frozenset[Any]:
+    """Return the types that a field may have by its annotation, None apart."""
+    choices: tuple[Any, ...] = (annotation,) if get_origin(annotation) is tuple else get_args(annotation)
+    return frozenset(choices or (annotation,)) - {NoneType}
+
+
+def word_lookup(words: type[StrEnum]) -> Callable[[str, Any], Any]:
+    """Return a function of a text and a default that gives the member of that text."""
+    return {str(member): member for member in words}.get
+
+
 @cache
-def _draft_class(cls: Any) -> Any:
+def draft_class(cls: Any) -> Any:
     """Make the writable twin of a record class.
 
     A frozen class has its fields set by one slow call each. The twin has the same slots, is filled by

@@ -147,8 +147,10 @@ class ConcurrentSource(QuerySource[T]):
             chain = self._chain_of(request)
             chain.check()
             # A piece whose chain has ended is not asked for again.
-            page = await self._reader.read(cast("yarl.URL", chain.url), slot)
-            chain.advance(page)
+            fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
+            chain.advance(fetched)
+            page = fetched.page()
+            chain.check_page(page)
         except Exception as error:  # noqa: BLE001 - goes to whoever reads the list
             self._windows.request_failed(request)
             self._fail(error)
@@ -176,6 +178,8 @@ class ConcurrentSource(QuerySource[T]):
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
+        if self.trouble is not None:
+            self.trouble.report(error)
         self._arrival.set()
         self._change.set()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import damaged, is_list_of_text
-from timezest_async.pagination.sources import QuerySource, Source
+from timezest_async.pagination.sources import QuerySource, Source, Trouble, look_at
 
 T = TypeVar("T")
 
@@ -51,6 +51,9 @@ class MergedSource(Source[T]):
         # Sources that resume may first give records created since the checkpoint, from before its place.
         self._resuming = set(self._dry) if self._second is not None else set[int]()
         self._failure: PaginationError | None = None
+        self._trouble = Trouble()
+        for source in sources:
+            source.trouble = self._trouble
 
     def start(self) -> None:
         """Begin to read every query."""
@@ -69,11 +72,31 @@ class MergedSource(Source[T]):
             for index in self._dry:
                 self._sources[index].start()
             index = self._dry[-1]
-            has_more = await self._sources[index].fill()
+            has_more = await self._fill_one(self._sources[index])
             self._dry.pop()
             if has_more:
                 self._push(index)
         return bool(self._heap)
+
+    async def _fill_one(self, source: QuerySource[T]) -> bool:
+        """Fill a source, unless another one fails meanwhile: then raise its error, and wait no longer.
+
+        After a 429, for one, its own error may be certain while the others would wait for minutes.
+        """
+        if source.peek() is not None:
+            return True
+        filling = asyncio.create_task(source.fill())
+        failing = asyncio.create_task(self._trouble.wait())
+        try:
+            await asyncio.wait([filling, failing], return_when=asyncio.FIRST_COMPLETED)
+            if filling.done() or self._trouble.error is None:
+                return await filling
+            raise self._trouble.error
+        finally:
+            for task in (filling, failing):
+                task.add_done_callback(look_at)
+                task.cancel()
+            await asyncio.wait([filling, failing])
 
     def take(self) -> T | None:
         """Hand over the next record of all queries, passing over those handed over already."""

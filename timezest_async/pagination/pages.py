@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
 import yarl
 
-from timezest_async.converter import StructureError
+from timezest_async.converter import Listing, ListStructurer, StructureError
 from timezest_async.errors import PaginationError, UnexpectedResponseError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.transport import Exchange, Reservation, Transport
@@ -21,6 +21,7 @@ T = TypeVar("T")
 PAGE_SIZE: Final = 20
 """Records a page, fixed by the service; never relied upon to find the end."""
 
+_UNUSUAL: Final = re.compile(r"[^\x21-\x7e]|#")
 _UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
 
 
@@ -40,13 +41,39 @@ class Page(Generic[T]):
     previous_page: str | None = None
 
 
+@attrs.frozen
+class Fetched(Generic[T]):
+    """A page that has arrived: its links are known, its records still to be made.
+
+    Making them takes the time of many a request, so that the next page is better asked for first.
+
+    Attributes:
+        next_page: As in ``Page``.
+        previous_page: As in ``Page``.
+        count: How many records there are.
+    """
+
+    next_page: str | None
+    previous_page: str | None
+    count: int
+    _make: Callable[[], Sequence[T]] = attrs.field(repr=False)
+
+    def page(self) -> Page[T]:
+        """Make the page.
+
+        Raises:
+            UnexpectedResponseError: A record is not of the documented shape.
+        """
+        return Page(tuple(self._make()), self.next_page, self.previous_page)
+
+
 class PageReader(Generic[T]):
     """Ask for pages of one list and read them.
 
     Args:
         transport: Makes the exchanges.
         path: The list, such as ``"/scheduling_requests"``.
-        structure_many: Makes records of the ``data`` array; told where that was found.
+        structurer: Makes the records of a page.
         is_sorted: Whether the list is known to be sorted by ``created_at``, newest first.
     """
 
@@ -54,15 +81,16 @@ class PageReader(Generic[T]):
         self,
         transport: Transport,
         path: str,
-        structure_many: Callable[[Sequence[Any], str], Sequence[T]],
+        structurer: ListStructurer[T],
         *,
         is_sorted: bool = True,
     ) -> None:
         self.is_sorted = is_sorted
         self._transport = transport
         self._path = path
-        self._structure_many = structure_many
+        self._structurer = structurer
         self._list_url = transport.base_url.joinpath(path.removeprefix("/"))
+        self._usual_start = f"{self._list_url}?"
 
     def first_url(self, query: str, cursor: Mapping[str, str]) -> yarl.URL:
         """Give the URL of a query's first page.
@@ -88,7 +116,7 @@ class PageReader(Generic[T]):
         """Wait for a place in the request budget, to decide then what to ask."""
         return await self._transport.reserve()
 
-    async def read(self, url: yarl.URL, slot: Reservation | None = None) -> Page[T]:
+    async def fetch(self, url: yarl.URL, slot: Reservation | None = None) -> Fetched[T]:
         """Get a page.
 
         Args:
@@ -99,22 +127,28 @@ class PageReader(Generic[T]):
             UnexpectedResponseError: The answer is not the documented envelope.
             TimeZestError: The exchange failed.
         """
-        exchange = await self._transport.get(url, route=self._path, slot=slot)
+        exchange = await self._transport.get(url, route=self._path, slot=slot, decode=self._structurer.decode)
         envelope = exchange.payload
+        if isinstance(envelope, Listing):
+            listing = cast("Listing[T]", envelope)
+            return Fetched(
+                _trim(listing.next_page), _trim(listing.previous_page), len(listing), lambda: listing.data
+            )
         if not is_json_object(envelope):
             raise _unexpected(exchange, "expected a list object")
         data = envelope.get("data")
         if not is_json_array(data):
             raise _unexpected(exchange, "expected a list object whose `data` is an array")
-        try:
-            records = self._structure_many(data, "$.data")
-        except StructureError as error:
-            raise _unexpected(exchange, str(error)) from None
-        return Page(
-            tuple(records),
-            _link(exchange, envelope, "next_page"),
-            _link(exchange, envelope, "previous_page"),
-        )
+
+        def make() -> Sequence[T]:
+            try:
+                return self._structurer.structure_many(data, "$.data")
+            except StructureError as error:
+                reason = str(error)
+            raise _unexpected(exchange, reason)
+
+        links = _link(exchange, envelope, "next_page"), _link(exchange, envelope, "previous_page")
+        return Fetched(*links, len(data), make)
 
     def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
         """Resolve a page's link: absolute, ``/path?…``, ``?a=b``, or bare ``a=b``.
@@ -128,6 +162,8 @@ class PageReader(Generic[T]):
         Raises:
             PaginationError: It leads to another origin, where the API key must not go.
         """
+        if link.startswith(self._usual_start) and not _UNUSUAL.search(link):
+            return yarl.URL(link, encoded=True)
         # Only what cannot stand in a request line is quoted; the rest stays as the service wrote it.
         text = _UNSENDABLE.sub(lambda match: quote(match.group()), link)
         if "=" in text and not re.match(r"[^?#=&]*[:/?]", text):
@@ -152,11 +188,13 @@ class PageReader(Generic[T]):
 
 def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | None:
     link = envelope.get(name)
-    if link is None:
-        return None
-    if not isinstance(link, str):
+    if not (link is None or isinstance(link, str)):
         raise _unexpected(exchange, f"expected `{name}` to be text or null")
-    return link.strip() or None
+    return _trim(link)
+
+
+def _trim(link: str | None) -> str | None:
+    return (link or "").strip() or None
 
 
 def _origin(url: yarl.URL) -> str:

@@ -9,7 +9,6 @@ import attrs
 
 from timezest_async.errors import InvalidRequestError, PaginationError, TimeZestError
 from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
-from timezest_async.pagination.concurrent import ConcurrentSource
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
 from timezest_async.pagination.sources import QuerySource, SerialSource, Source
@@ -116,6 +115,9 @@ def open_source(
         # A list that was read concurrently stands at several places, which only that way of reading knows.
         is_short = wanted is not None and wanted <= PAGE_SIZE
         if "pieces" in position or (concurrency != 1 and not backwards and not is_short):
+            # Its many classes take a sixth of the package's own import time; most lists are read serially.
+            from timezest_async.pagination.concurrent import ConcurrentSource  # noqa: PLC0415
+
             return ConcurrentSource(reader, query, position, concurrency=concurrency, wanted=wanted)
         return SerialSource(reader, query, position, backwards=backwards, wanted=wanted)
 

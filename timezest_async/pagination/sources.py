@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -12,7 +14,7 @@ import yarl
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import damaged
-from timezest_async.pagination.pages import Page, PageReader
+from timezest_async.pagination.pages import Fetched, Page, PageReader
 
 T = TypeVar("T")
 
@@ -58,8 +60,32 @@ class Source(ABC, Generic[T]):
         """Wait, after ``close``, until nothing is under way any more."""
 
 
+@attrs.define(eq=False)
+class Trouble:
+    """What stopped one of several queries, for whoever waits for another of them.
+
+    Attributes:
+        error: The first error, or None.
+    """
+
+    error: BaseException | None = None
+    _reported: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def report(self, error: BaseException) -> None:
+        """Note that a query failed."""
+        self.error = self.error or error
+        self._reported.set()
+
+    async def wait(self) -> None:
+        """Wait until a query has failed."""
+        await self._reported.wait()
+
+
 class QuerySource(Source[T]):
     """A source of one query's records, which others can merge."""
+
+    trouble: Trouble | None = None
+    """Where to report a failure at once, though records are left to be handed over before it."""
 
     @abstractmethod
     def peek(self) -> T | None:
@@ -79,36 +105,60 @@ class Chain(Generic[T]):
         self._backwards = backwards
         self._failure: PaginationError | None = None
         # Hashes, so that a list of any length costs some bytes a page: of URLs asked, of first records.
-        self._asked = {hash(url)}
+        # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
+        self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
         self._firsts: set[int] = set()
+        self._beginning: datetime | None = None
 
-    def advance(self, page: Page[T]) -> None:
-        """Take in the page at ``url``, and find the next one. A bad link is an error only once it is needed.
-
-        Raises:
-            PaginationError: The page was there before: a loop.
-        """
+    def advance(self, fetched: Fetched[T]) -> None:
+        """Take in the links of the page at ``url``: find the next one. A bad link is an error once needed."""
         url, self.url = self.url, None
-        if url is None:  # closed meanwhile
-            return
-        if page.data:
-            first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
-            if first in self._firsts:
-                raise PaginationError("a page begins with the same record as an earlier page: a loop")
-            self._firsts.add(first)
-        link = page.previous_page if self._backwards else page.next_page
-        if link is None:
+        link = fetched.previous_page if self._backwards else fetched.next_page
+        if url is None or link is None:  # closed meanwhile, or at the end
             return
         try:
             following = self._reader.follow(link, url)
         except PaginationError as failure:
             self._failure = failure
             return
-        if hash(following) in self._asked:
+        identity = _identity(following)
+        if identity in self._asked:
             self._failure = PaginationError("the page's link leads to a page that was read already: a loop")
             return
-        self._asked.add(hash(following))
+        self._asked.add(identity)
         self.url = following
+
+    def check_page(self, page: Page[T]) -> None:
+        """Check that the page is none that was there before.
+
+        Raises:
+            PaginationError: It is: a loop.
+        """
+        if not page.data:
+            return
+        first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
+        if first in self._firsts:
+            raise PaginationError("a page begins with the same record as an earlier page: a loop")
+        self._firsts.add(first)
+        if self._reader.is_sorted:
+            self._check_direction(page.data)
+
+    def _check_direction(self, records: Sequence[Any]) -> None:
+        """Check that a sorted list has not gone back behind where this chain began.
+
+        Where a chain resumes, pages from before that place are not known by their URLs or records, but by
+        their times.
+
+        Raises:
+            PaginationError: It has.
+        """
+        times: list[datetime] = [record.created_at for record in records]
+        if self._beginning is None:
+            self._beginning = min(times) if self._backwards else max(times)
+        elif times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
+            raise PaginationError(
+                "a page goes back behind the place where reading began: a loop, or not sorted by created_at"
+            )
 
     @property
     def goes_on(self) -> bool:
@@ -123,6 +173,11 @@ class Chain(Generic[T]):
         """
         if self._failure is not None:
             raise self._failure
+
+
+def _identity(url: yarl.URL) -> int:
+    """Hash what a URL asks for, however it is encoded."""
+    return hash((url.path, tuple(sorted(url.query.items()))))
 
 
 class SerialSource(QuerySource[T]):
@@ -157,14 +212,14 @@ class SerialSource(QuerySource[T]):
         self._taken = 0
         cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
         self._chain = Chain(reader, reader.first_url(query, cursor), backwards=backwards)
-        self._reading: asyncio.Task[Page[T]] | None = None
+        self._reading: asyncio.Task[Fetched[T]] | None = None
         self._read = 0
 
     def start(self) -> None:
         """Begin to read the next page, if there is one and it is not being read already."""
         if self._reading is None and self._chain.url is not None:
-            self._reading = asyncio.create_task(self._reader.read(self._chain.url))
-            self._reading.add_done_callback(look_at)
+            self._reading = asyncio.create_task(self._reader.fetch(self._chain.url))
+            self._reading.add_done_callback(partial(look_at, trouble=self.trouble))
 
     async def fill(self) -> bool:
         """Wait for a page with records on it; tell whether there is one.
@@ -177,15 +232,18 @@ class SerialSource(QuerySource[T]):
             if self._reading is None:
                 self._chain.check()
                 return False
-            page = await self._reading
+            fetched = await self._reading
             self._reading = None
-            self._chain.advance(page)
+            self._chain.advance(fetched)
+            self._read += fetched.count
+            if self._wanted is None or self._read < self._wanted:
+                self.start()
+                await asyncio.sleep(0)  # the request leaves now, and the service works while we do
+            page = fetched.page()
+            self._chain.check_page(page)
             self._after = self._last_taken()
             self._page, self._taken = page, 0
             self._records = page.data[::-1] if self.backwards else page.data
-            self._read += len(page.data)
-            if self._wanted is None or self._read < self._wanted:
-                self.start()
         return True
 
     def peek(self) -> T | None:
@@ -234,7 +292,8 @@ def cancel(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def look_at(task: asyncio.Task[Any]) -> None:
-    """Look at a task's exception, since a caller who stopped early never will."""
-    if not task.cancelled():
-        task.exception()
+def look_at(task: asyncio.Task[Any], trouble: Trouble | None = None) -> None:
+    """Look at a task's exception, since a caller who stopped early never will; report it, if asked to."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and trouble is not None:
+        trouble.report(error)
