@@ -1,0 +1,1 @@
+"""How fast and how small: this package beside what people would otherwise write, measured in one run."""
