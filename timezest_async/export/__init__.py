@@ -1,0 +1,50 @@
+"""Bulk export: whole lists into files and databases, resumable, in bounded memory.
+
+::
+
+    await export.to_parquet(client.scheduling_requests.list(F.status == "scheduled"), "booked.parquet")
+"""
+
+from timezest_async.export.columns import TABLES, Column, Kind, Table
+from timezest_async.export.formats import Compression, Format, Shape, choose_format
+from timezest_async.export.increments import Changes, incremental
+from timezest_async.export.jobs import ExportJob, read_unfinished
+from timezest_async.export.progress import Progress, Summary
+from timezest_async.export.states import Order, Phase, Place, Unfinished
+from timezest_async.export.whole_lists import (
+    to_csv,
+    to_duckdb,
+    to_jsonl,
+    to_parquet,
+    to_sqlite,
+    to_stream,
+    to_table,
+)
+
+__all__ = [
+    "TABLES",
+    "Changes",
+    "Column",
+    "Compression",
+    "ExportJob",
+    "Format",
+    "Kind",
+    "Order",
+    "Phase",
+    "Place",
+    "Progress",
+    "Shape",
+    "Summary",
+    "Table",
+    "Unfinished",
+    "choose_format",
+    "incremental",
+    "read_unfinished",
+    "to_csv",
+    "to_duckdb",
+    "to_jsonl",
+    "to_parquet",
+    "to_sqlite",
+    "to_stream",
+    "to_table",
+]

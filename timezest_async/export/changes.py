@@ -1,0 +1,146 @@
+"""What has changed since the last run of an incremental export, and what to remember for the next."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from timezest_async import tql
+from timezest_async.client import TimeZestClient
+from timezest_async.errors import NotFoundError, UnsupportedFilterError
+from timezest_async.export.readings import pages_of
+from timezest_async.export.seen import FINAL_STATUSES, Seen, State
+from timezest_async.models import SchedulingRequest
+from timezest_async.tql import scheduling_request as F
+from timezest_async.tql.walking import leaves
+
+_FIXED: Final = frozenset(
+    {
+        "appointment_type_id",
+        "created_at",
+        *(name for name in dir(F) if name.endswith(("_id", "_number"))),
+    }
+)
+"""Attributes that a request keeps from its creation on, so that the service may filter on them."""
+
+
+class Update:
+    """One run after the first: reads, compares, and remembers.
+
+    Args:
+        client: The client.
+        known: What the last run remembered.
+        wanted: The filter.
+        fixed: The part of it that the service may judge; see ``fixed_part``.
+        overlap: How far before the newest record of the last run "recent" begins.
+        concurrency: As for ``list``.
+
+    Attributes:
+        created, changed, unchanged, vanished, pages, looked_up: As in ``Changes``.
+    """
+
+    def __init__(
+        self,
+        client: TimeZestClient,
+        known: State,
+        *,
+        wanted: tql.Expression[Any] | None,
+        fixed: tql.Expression[Any] | None,
+        overlap: timedelta,
+        concurrency: int | Literal["auto"],
+    ) -> None:
+        self._concurrency: int | Literal["auto"] = concurrency
+        self.created = self.changed = self.unchanged = self.vanished = self.pages = self.looked_up = 0
+        self._requests = client.scheduling_requests
+        self._wanted = wanted
+        self._known = known
+        self._overlap = overlap
+        self._since = recent_since(known.high_water, overlap)
+        self._read: dict[str, Seen] = {}
+        may_have_changed = F.status.not_in(FINAL_STATUSES) | (
+            F.created_at >= datetime.fromtimestamp(self._since, UTC)
+        )
+        self._sent = may_have_changed if fixed is None else fixed & may_have_changed
+
+    async def changes(self) -> AsyncGenerator[SchedulingRequest, None]:
+        """Give the records that are to be added."""
+        requests = self._requests.list(self._sent, concurrency=self._concurrency)
+        async with pages_of(requests) as pages:
+            async for page in pages:
+                self.pages += 1
+                for record in page.data:
+                    if self._is_news(record):
+                        yield record
+        for request_id, seen in self._known.seen.items():
+            if request_id not in self._read and (seen.is_open or seen.created_at >= self._since):
+                self.looked_up += 1
+                try:
+                    record = await self._requests.get(request_id)
+                except NotFoundError:
+                    self.vanished += 1
+                    continue
+                if self._is_news(record):
+                    yield record
+
+    def _is_news(self, record: SchedulingRequest) -> bool:
+        before = self._known.seen.get(record.id)
+        matches = self._wanted is None or self._wanted.matches(record)
+        was_exported = before is not None and before.exported
+        now = Seen.of(record, exported=matches or was_exported)
+        self._read[record.id] = now
+        if not now.exported:
+            return False
+        if not was_exported:
+            self.created += 1
+        elif before is not None and before.is_same(now):
+            self.unchanged += 1
+            return False
+        else:
+            self.changed += 1
+        return True
+
+    def state(self, length: int) -> State:
+        """Give what to remember."""
+        newest = max((seen.created_at for seen in self._read.values()), default=0)
+        return watching(
+            self._known, self._read, max(newest, self._known.high_water or 0), self._overlap, length
+        )
+
+
+def watching(
+    known: State, seen: Mapping[str, Seen], high_water: int, overlap: timedelta, length: int
+) -> State:
+    """Keep of what was seen what the next run compares with."""
+    since = recent_since(high_water, overlap)
+    kept = {name: one for name, one in seen.items() if one.is_open or one.created_at >= since}
+    return State(known.key, high_water, length, appending=False, seen=kept)
+
+
+def recent_since(high_water: int | None, overlap: timedelta) -> int:
+    """Tell (in epoch seconds) from when on a request is recent."""
+    return max(0, (high_water or 0) - int(overlap.total_seconds()))
+
+
+def fixed_part(wanted: tql.Expression[Any] | None) -> tuple[tql.Expression[Any] | None, bool]:
+    """Give the part of a filter that never changes its mind about a request, and whether it is all of it.
+
+    Raises:
+        UnsupportedFilterError: The filter has raw text, which cannot be judged here.
+    """
+    if wanted is None:
+        return None, True
+    terms = wanted.terms if isinstance(wanted, tql.And) else (wanted,)
+    fixed: list[tql.Expression[Any]] = []
+    for term in terms:
+        names: set[str] = set()
+        for leaf in leaves(term):
+            if not isinstance(leaf, tql.Predicate):
+                raise UnsupportedFilterError(
+                    "an incremental export judges records by the filter itself, which tql.raw() does not "
+                    "allow: write it with F, or give it as text"
+                )
+            names.add(leaf.attribute.name)
+        if names <= _FIXED:
+            fixed.append(term)
+    return (tql.all_of(*fixed) if fixed else None), len(fixed) == len(terms)

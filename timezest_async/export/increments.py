@@ -1,0 +1,209 @@
+"""Incremental export: what was created or changed since the last run.
+
+The service cannot be asked for what changed: ``updated_at`` is no attribute of its filter. What is still open
+may change, and so may what is recent; both are read again, and ``updated_at`` is compared. What was open and
+is neither now has been closed, or removed, since: it is got by its id.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from timezest_async import tql
+from timezest_async.client import TimeZestClient
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.appending import Appender
+from timezest_async.export.changes import Update, fixed_part, recent_since, watching
+from timezest_async.export.columns import TABLES, choose_columns
+from timezest_async.export.durable import locked
+from timezest_async.export.formats import Format, Shape, choose_format
+from timezest_async.export.jobs import BATCH_SIZE, ExportJob
+from timezest_async.export.progress import OnProgress
+from timezest_async.export.readings import start_of
+from timezest_async.export.seen import NEEDED, Seen, State, read_back
+from timezest_async.export.threads import in_thread
+
+_PATH: Final = "/scheduling_requests"
+OVERLAP: Final = timedelta(days=1)
+
+
+@attrs.frozen
+class Changes:
+    """What a run of an incremental export has found.
+
+    Attributes:
+        path: The file.
+        created: Records that were not in it before.
+        changed: Records of which it had an earlier version.
+        unchanged: Records that were read again for nothing.
+        vanished: Records that the service no longer has; they stay in the file.
+        pages: Pages read.
+        looked_up: Records got by their id, one request each.
+        first_run: Whether this was a full export.
+    """
+
+    path: Path
+    created: int
+    changed: int = 0
+    unchanged: int = 0
+    vanished: int = 0
+    pages: int = 0
+    looked_up: int = 0
+    first_run: bool = False
+
+
+async def incremental(
+    client: TimeZestClient,
+    path: str | os.PathLike[str],
+    state: str | os.PathLike[str],
+    *,
+    filter: tql.Expression[Any] | str | None = None,
+    format: Format | str | None = None,
+    fields: Sequence[str] | None = None,
+    raw_csv: bool = False,
+    overlap: timedelta = OVERLAP,
+    concurrency: int | Literal["auto"] = 1,
+    batch_size: int = BATCH_SIZE,
+    on_progress: OnProgress | None = None,
+) -> Changes:
+    """Bring a file of scheduling requests up to date, or make it.
+
+    The first run is an ``ExportJob``, which resumes by itself if it was interrupted. Every later run reads
+    the open requests and the recent ones, and adds what is new or changed: to SQLite and DuckDB in the place
+    of the earlier version, to JSON lines and CSV at the end. A run that was interrupted is simply run again.
+
+    A later run costs a request per 20 open or recent requests, and one for each that was closed since and is
+    not recent. See ``docs/export.md``.
+
+    Args:
+        client: The client.
+        path: The file: JSON lines or CSV without compression, SQLite or DuckDB. JSON lines and CSV may be
+            taken away between runs: the next run begins a new one.
+        state: Where to remember what was seen, from run to run.
+        filter: Which requests; the same at every run. One that was exported is followed even if it no
+            longer matches.
+        format: By default by the ending.
+        fields: Columns, among them id, status, created_at and updated_at; None for all.
+        raw_csv: As for ``ExportJob``.
+        overlap: How far before the last run's newest record "recent" begins.
+        concurrency: How many requests may be under way at once, as for ``list``.
+        batch_size: Records after which they are made durable.
+        on_progress: Is told how the first run goes.
+
+    Raises:
+        ConfigurationError: The arguments do not fit together, or not with the state.
+        TimeZestError: The service or the network failed; run it again.
+        OSError: The disk is full, or fails; run it again.
+    """
+    target, memory = Path(path), Path(state)
+    shape = _shape(target, format, fields, raw_csv=raw_csv)
+    wanted = tql.parse(filter) if isinstance(filter, str) else filter
+    everything = client.scheduling_requests.list(wanted, concurrency=concurrency)
+    fixed, is_fixed = fixed_part(wanted)
+    key = {
+        "queries": list(start_of(everything)[0].queries),
+        **attrs.asdict(shape),
+        "fields": None if fields is None else list(fields),
+    }
+    with locked(memory.with_name(f"{memory.name}.lock")):
+        known = await in_thread(lambda: _recall(memory, key, target))
+        first: Changes | None = None
+        if known.high_water is None:
+            summary = await ExportJob(
+                everything,
+                target,
+                format=shape.format,
+                fields=fields,
+                raw_csv=raw_csv,
+                resume=True,
+                batch_size=batch_size,
+                on_progress=on_progress,
+            ).run()
+            known, count = await in_thread(lambda: _learn(known, target, shape.format, overlap))
+            await in_thread(lambda: known.save(memory))
+            first = Changes(target, count, pages=summary.pages, first_run=True)
+            if is_fixed:
+                return first
+        # A filter on what may change: what does not match yet has to be watched from now on.
+        update = Update(client, known, wanted=wanted, fixed=fixed, overlap=overlap, concurrency=concurrency)
+        appender = Appender(target, shape, known, memory, size=batch_size)
+        try:
+            async with aclosing(update.changes()) as changes:
+                async for record in changes:
+                    await appender.add(record)
+            length = await appender.finish()
+        finally:
+            await appender.close()
+        await in_thread(lambda: update.state(length).save(memory))
+    if first is not None:
+        return attrs.evolve(first, pages=first.pages + update.pages, looked_up=update.looked_up)
+    return Changes(
+        target,
+        update.created,
+        update.changed,
+        update.unchanged,
+        update.vanished,
+        update.pages,
+        update.looked_up,
+    )
+
+
+def _recall(memory: Path, key: Mapping[str, Any], target: Path) -> State:
+    """Read the state, or begin one.
+
+    Raises:
+        ConfigurationError: It is of another export, or there is a file but no state.
+    """
+    known = State.load(memory)
+    if known is None:
+        if target.exists():
+            raise ConfigurationError(
+                f"{target} exists, but {memory}, which would tell what it has, does not: name the state "
+                "it was made with, or another file"
+            )
+        known = State(key)
+        known.save(memory)
+    for name, value in key.items():
+        was = known.key.get(name)
+        if was != value:
+            raise ConfigurationError(
+                f"{memory} is of an export with other {name}, {was!r}, not {value!r}: give the same, or name "
+                "another state and file"
+            )
+    return known
+
+
+def _learn(known: State, target: Path, format: Format, overlap: timedelta) -> tuple[State, int]:
+    """Read from the file of the first run what to remember, and how many records it has."""
+    seen: dict[str, Seen] = {}
+    high_water = count = 0
+    for request_id, one in read_back(target, format, TABLES[_PATH].name):
+        count += 1
+        high_water = max(high_water, one.created_at)
+        if one.is_open or one.created_at >= recent_since(high_water, overlap):
+            seen[request_id] = one
+    return watching(known, seen, high_water, overlap, target.stat().st_size), count
+
+
+def _shape(
+    target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
+) -> Shape:
+    chosen, compression = choose_format(target, format)
+    if chosen is Format.PARQUET or compression is not None:
+        raise ConfigurationError(
+            "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
+            "compression"
+        )
+    columns = {column.name for column in choose_columns(_PATH, fields).columns}
+    if lacking := [name for name in NEEDED if name not in columns]:
+        raise ConfigurationError(
+            f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
+        )
+    return Shape(chosen, None, None if fields is None else tuple(fields), raw_csv)

@@ -1,0 +1,277 @@
+"""A bulk export that finishes, or can be resumed: from a paginator to a file, a batch at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import attrs
+
+from timezest_async.client import TimeZestClient
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.batches import Batches
+from timezest_async.export.columns import choose_columns
+from timezest_async.export.durable import locked, remove, replace, sync_folder
+from timezest_async.export.formats import Compression, Format, Shape, choose_format
+from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
+from timezest_async.export.readings import pages_of, restarted, start_of
+from timezest_async.export.states import Names, Order, Phase, Place, Unfinished
+from timezest_async.export.threads import in_thread
+from timezest_async.export.writers import Writer, make_writer
+from timezest_async.pagination import Paginator
+
+BATCH_SIZE: Final = 2_000
+"""Records after which they are made durable: at the service's 180 requests a minute, about half a minute."""
+BATCH_SECONDS: Final = 10.0
+"""Seconds after which what there is is made durable, however little."""
+
+
+class ExportJob:
+    """One export to one file.
+
+    Until it is finished, the output is ``NAME.partial`` (for Parquet a folder of parts), and beside it lies
+    ``NAME.partial.checkpoint``. After an error, a cancellation or a crash, a job of the same paginator with
+    ``resume=True``, or ``ExportJob.resume``, goes on after the last durable batch.
+
+    Args:
+        paginator: The list to export; it is copied, not touched.
+        path: The file.
+        format: ``"jsonl"``, ``"csv"``, ``"parquet"``, ``"sqlite"`` or ``"duckdb"``; by default by the ending.
+        fields: Columns, or top-level keys of JSON lines, in order; None for all.
+        compress: ``"gzip"`` or ``"zstd"``, for jsonl and csv; by default by the ending.
+        raw_csv: Leave CSV cells as they are that a spreadsheet would run as a formula.
+        resume: Go on with an export that was not finished; where there is none, start one.
+        overwrite: Start anew, whatever there is, and replace a finished file in the end.
+        batch_size: Records after which they are made durable.
+        batch_seconds: Seconds after which they are, if that is sooner.
+        on_progress: Is told how it goes, in the event loop; must return soon.
+
+    Attributes:
+        names: The file, and what stands beside it until it is finished.
+        order: What is exported, and how.
+
+    Raises:
+        ConfigurationError: The arguments do not fit together, or a library is missing.
+    """
+
+    def __init__(
+        self,
+        paginator: Paginator[Any],
+        path: str | os.PathLike[str],
+        *,
+        format: Format | str | None = None,
+        fields: Sequence[str] | None = None,
+        compress: Compression | str | None = None,
+        raw_csv: bool = False,
+        resume: bool = False,
+        overwrite: bool = False,
+        batch_size: int = BATCH_SIZE,
+        batch_seconds: float = BATCH_SECONDS,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        if resume and overwrite:
+            raise ConfigurationError("resume goes on, and overwrite starts anew: give one of them")
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size is a whole number from 1, not {batch_size}")
+        target = Path(path)
+        chosen, compression = choose_format(target, format, compress)
+        start, limit = start_of(paginator)
+        table = choose_columns(start.path, fields)
+        shape = Shape(chosen, compression, None if fields is None else tuple(fields), raw_csv)
+        self.names = Names.of(target)
+        self.order = Order(start, shape, limit, overwrite)
+        self._paginator = paginator
+        self._resumes = resume
+        self._batch_size = batch_size
+        self._batch_seconds = batch_seconds
+        self._writer: Writer[Any] = make_writer(self.names.partial, start.path, table, shape)
+        self._tracker = Tracker(limit, on_progress)
+
+    @classmethod
+    def resume(
+        cls,
+        client: TimeZestClient,
+        path: str | os.PathLike[str],
+        *,
+        concurrency: int | Literal["auto"] = 1,
+        batch_size: int = BATCH_SIZE,
+        batch_seconds: float = BATCH_SECONDS,
+        on_progress: OnProgress | None = None,
+    ) -> Self:
+        """Make the job that goes on with an unfinished export, knowing only its file.
+
+        Args:
+            client: Of the same account.
+            path: The file that was to be made.
+            concurrency: How many requests may be under way at once, as for ``list``.
+            batch_size: As above.
+            batch_seconds: As above.
+            on_progress: As above.
+
+        Raises:
+            ConfigurationError: There is nothing to resume.
+        """
+        unfinished = read_unfinished(path)
+        if unfinished is None:
+            raise ConfigurationError(
+                f"there is nothing to resume: {Names.of(Path(path)).state} does not exist"
+                + (f", and {path} is finished" if Path(path).exists() else "")
+            )
+        order = unfinished.order
+        return cls(
+            _list(client, order, concurrency),
+            path,
+            format=order.shape.format,
+            fields=order.shape.fields,
+            compress=order.shape.compression,
+            raw_csv=order.shape.raw_csv,
+            resume=True,
+            batch_size=batch_size,
+            batch_seconds=batch_seconds,
+            on_progress=on_progress,
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._tracker.progress
+
+    async def run(self) -> Summary:
+        """Export to the end.
+
+        Raises:
+            ConfigurationError: There is a file of this name, finished or not, and neither ``resume`` nor
+                ``overwrite`` was given; or what is to be resumed is of another export.
+            TimeZestError: The service or the network failed; resume later.
+            OSError: The disk is full, or fails; resume later.
+        """
+        with locked(self.names.lock):
+            unfinished = await in_thread(self._prepare)
+            if unfinished is None:
+                return Summary.of(self.names.target, None, self.progress)
+            try:
+                place = await self._read(unfinished)
+                self._tracker.turned("finishing")
+                await in_thread(lambda: self._finish(unfinished, place))
+            finally:
+                await in_thread(self._writer.close)
+        self._tracker.turned("done")
+        return Summary.of(self.names.target, place.records, self.progress)
+
+    def _prepare(self) -> Unfinished | None:
+        """Find what there is, refuse what must not be touched; None where the file is finished already."""
+        names = self.names
+        if not self.order.overwrite:
+            unfinished = Unfinished.load(names.state)
+            if unfinished is not None:
+                if not self._resumes:
+                    raise ConfigurationError(
+                        f"{names.partial} is an unfinished export: give resume to go on with it, or "
+                        "overwrite to start anew"
+                    )
+                unfinished.order.check_same(self.order, names.target)
+                return unfinished
+            if names.target.exists():
+                if self._resumes:
+                    return None
+                raise ConfigurationError(f"{names.target} exists already: give overwrite to replace it")
+            if names.partial.exists():
+                raise ConfigurationError(
+                    f"{names.partial} exists, without the checkpoint that would tell how to resume it: give "
+                    "overwrite to start anew"
+                )
+        # The checkpoint goes before what it is of, and comes before: none is ever of another output.
+        remove(names.state)
+        remove(names.partial)
+        unfinished = Unfinished(self.order)
+        unfinished.save(names.state)
+        return unfinished
+
+    async def _read(self, unfinished: Unfinished) -> Place:
+        """Read what is still to be read, and make it durable."""
+        place = unfinished.place
+        if unfinished.phase is not Phase.READING and place is not None:
+            self._tracker.begun(place)
+            return place
+
+        def keep(place: Place) -> None:
+            if not self._writer.keeps_place:
+                attrs.evolve(unfinished, place=place).save(self.names.state)
+
+        place = await in_thread(lambda: self._open(place, keep))
+        self._tracker.begun(place)
+        left = None if self.order.limit is None else self.order.limit - place.records
+        paginator = restarted(self._paginator, place.checkpoint, left)
+        batches = Batches(
+            paginator,
+            self._writer,
+            keep,
+            place,
+            self._tracker,
+            size=self._batch_size,
+            seconds=self._batch_seconds,
+        )
+        async with pages_of(paginator) as pages:
+            try:
+                async for page in pages:
+                    await batches.add(page)
+            except OSError:
+                # The disk failed: what is not durable is read again another time.
+                raise
+            except BaseException:
+                await batches.flush()
+                raise
+            await batches.flush()
+        return batches.place
+
+    def _open(self, place: Place | None, keep: Callable[[Place], None]) -> Place:
+        """Go back to what is durable, or start."""
+        first = Place(0, self.order.start)
+        if place is not None or self._writer.keeps_place:
+            place = self._writer.restore(place or first)
+        if place is None:
+            place = self._writer.create(first)
+            keep(place)
+        return place
+
+    def _finish(self, unfinished: Unfinished, place: Place) -> None:
+        names = self.names
+        if unfinished.phase is not Phase.READY:
+            attrs.evolve(unfinished, phase=Phase.READ, place=place).save(names.state)
+            self._writer.finish()
+            attrs.evolve(unfinished, phase=Phase.READY, place=place).save(names.state)
+        # Where it is missing it was renamed before a crash, and only tidying up is left.
+        if self._writer.whole.exists():
+            for ending in self._writer.sidecars:
+                remove(names.target.with_name(names.target.name + ending))
+            replace(self._writer.whole, names.target)
+        remove(names.partial)
+        remove(names.state)
+        sync_folder(names.target.parent)
+
+
+def read_unfinished(path: str | os.PathLike[str]) -> Unfinished | None:
+    """Tell what an unfinished export was told to do and how far it is; None where there is none.
+
+    Args:
+        path: The file that was to be made.
+
+    Raises:
+        ConfigurationError: The checkpoint beside it cannot be read.
+    """
+    return Unfinished.load(Names.of(Path(path)).state)
+
+
+def _list(client: TimeZestClient, order: Order, concurrency: int | Literal["auto"]) -> Paginator[Any]:
+    """Make the paginator of an order."""
+    lists: tuple[Paginator[Any], ...] = (
+        client.scheduling_requests.list(concurrency=concurrency),
+        client.agents.list(),
+        client.teams.list(),
+        client.resources.list(),
+        client.appointment_types.list(),
+    )
+    [paginator] = [one for one in lists if start_of(one)[0].path == order.start.path]
+    return restarted(paginator, order.start, order.limit)

@@ -1,0 +1,138 @@
+"""What a running export tells of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import attrs
+
+from timezest_async.export.states import Place
+
+
+@attrs.frozen
+class Progress:
+    """How far an export is; given after each page, each durable batch, and each change of phase.
+
+    Attributes:
+        phase: ``"reading"``; ``"finishing"`` while the output is put together and renamed; ``"done"``.
+        records: How many records were read, those of the runs before included.
+        durable: How many of them would survive a crash now.
+        resumed: How many were there when this run began.
+        pages: How many pages this run has read.
+        batches: How many batches this run has made durable.
+        first: The ``created_at`` (UTC) of the list's first record, or None.
+        last: The ``created_at`` (UTC) of the record read last, or None.
+        elapsed: Seconds since this run began.
+        limit: How many records are wanted at most, or None.
+    """
+
+    phase: Literal["reading", "finishing", "done"]
+    records: int
+    durable: int
+    resumed: int
+    pages: int
+    batches: int
+    first: datetime | None
+    last: datetime | None
+    elapsed: float
+    limit: int | None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@attrs.frozen
+class Summary:
+    """What became of an export.
+
+    Attributes:
+        path: The file.
+        records: How many records it holds; None where it was finished by an earlier run already.
+        resumed: How many of them an earlier run had made durable.
+        pages: How many pages were read in this run.
+        elapsed: Seconds that this run took.
+        bytes: The size of the file.
+    """
+
+    path: Path
+    records: int | None
+    resumed: int
+    pages: int
+    elapsed: float
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path, records: int | None, progress: Progress) -> Self:
+        """Sum up a run that ended with this progress."""
+        size = path.stat().st_size
+        return cls(path, records, progress.resumed, progress.pages, progress.elapsed, size)
+
+
+class Tracker:
+    """Keeps the progress of one run, and tells of it.
+
+    Args:
+        limit: How many records are wanted at most, or None.
+        on_progress: Who is told, or None.
+    """
+
+    def __init__(self, limit: int | None, on_progress: OnProgress | None) -> None:
+        self._limit = limit
+        self._on_progress = on_progress
+        self._began = time.monotonic()
+        self._phase: Literal["reading", "finishing", "done"] = "reading"
+        self._read: Place | None = None
+        self._durable = self._resumed = self._pages = self._batches = 0
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        place = self._read
+        return Progress(
+            phase=self._phase,
+            records=0 if place is None else place.records,
+            durable=self._durable,
+            resumed=self._resumed,
+            pages=self._pages,
+            batches=self._batches,
+            first=None if place is None else _moment(place.first),
+            last=None if place is None else _moment(place.last),
+            elapsed=time.monotonic() - self._began,
+            limit=self._limit,
+        )
+
+    def begun(self, place: Place) -> None:
+        """Note what was durable at the start."""
+        self._began = time.monotonic()
+        self._read = place
+        self._durable = self._resumed = place.records
+        self._tell()
+
+    def page_read(self, place: Place) -> None:
+        """Note a page, and what is read with it."""
+        self._read = place
+        self._pages += 1
+        self._tell()
+
+    def batch_kept(self, place: Place) -> None:
+        """Note what has become durable."""
+        self._durable = place.records
+        self._batches += 1
+        self._tell()
+
+    def turned(self, phase: Literal["finishing", "done"]) -> None:
+        """Note a change of phase."""
+        self._phase = phase
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self.progress)
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

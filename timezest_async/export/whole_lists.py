@@ -1,0 +1,158 @@
+"""An export in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, BinaryIO, TypedDict, Unpack
+
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.columns import choose_columns
+from timezest_async.export.formats import Compression, Format, Shape
+from timezest_async.export.jobs import BATCH_SIZE, ExportJob
+from timezest_async.export.progress import OnProgress, Summary
+from timezest_async.export.readings import pages_of, restarted, start_of
+from timezest_async.export.threads import in_thread
+from timezest_async.pagination import Paginator
+
+
+class Options(TypedDict, total=False):
+    """What all exports take; see ``ExportJob``."""
+
+    fields: Sequence[str] | None
+    resume: bool
+    overwrite: bool
+    batch_size: int
+    batch_seconds: float
+    on_progress: OnProgress | None
+
+
+async def to_jsonl(
+    paginator: Paginator[Any],
+    path: str | os.PathLike[str],
+    *,
+    compress: Compression | str | None = None,
+    **options: Unpack[Options],
+) -> Summary:
+    """Export a list as JSON lines, each record in the service's own shape; see ``ExportJob``."""
+    return await ExportJob(paginator, path, format=Format.JSONL, compress=compress, **options).run()
+
+
+async def to_csv(
+    paginator: Paginator[Any],
+    path: str | os.PathLike[str],
+    *,
+    compress: Compression | str | None = None,
+    raw_csv: bool = False,
+    **options: Unpack[Options],
+) -> Summary:
+    """Export a list as CSV (RFC 4180, UTF-8, with a header); see ``ExportJob``.
+
+    Text that a spreadsheet would run as a formula, since it begins with ``=``, ``+``, ``-``, ``@``, a tab or
+    a carriage return, is written with a ``'`` before it, unless ``raw_csv``.
+    """
+    job = ExportJob(paginator, path, format=Format.CSV, compress=compress, raw_csv=raw_csv, **options)
+    return await job.run()
+
+
+async def to_parquet(
+    paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
+) -> Summary:
+    """Export a list as Parquet (extra ``parquet``); see ``ExportJob``."""
+    return await ExportJob(paginator, path, format=Format.PARQUET, **options).run()
+
+
+async def to_sqlite(
+    paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
+) -> Summary:
+    """Export a list as a table of a new SQLite database; see ``ExportJob``."""
+    return await ExportJob(paginator, path, format=Format.SQLITE, **options).run()
+
+
+async def to_duckdb(
+    paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
+) -> Summary:
+    """Export a list as a table of a new DuckDB database (extra ``duckdb``); see ``ExportJob``."""
+    return await ExportJob(paginator, path, format=Format.DUCKDB, **options).run()
+
+
+async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = None) -> Any:
+    """Read a list into an Arrow table (extra ``parquet``); memory grows with it.
+
+    Args:
+        paginator: The list; it is copied, not touched.
+        fields: Columns, in order; None for all.
+
+    Returns:
+        A ``pyarrow.Table``.
+
+    Raises:
+        ConfigurationError: A field is none of the list's, or pyarrow is not installed.
+        TimeZestError: The service or the network failed.
+    """
+    from timezest_async.export.writers.arrow import ArrowColumns  # noqa: PLC0415 - needs pyarrow
+
+    start, limit = start_of(paginator)
+    arrow = ArrowColumns(start.path, choose_columns(start.path, fields))
+    records: list[Any] = []
+    batches: list[Any] = []
+
+    def take() -> None:
+        batches.append(arrow.batch(records))
+        records.clear()
+
+    async with pages_of(restarted(paginator, start, limit)) as pages:
+        async for page in pages:
+            records += page.data[::-1] if start.backwards else page.data
+            if len(records) >= BATCH_SIZE:
+                take()
+    take()
+    # Many chunks would make every later step slow.
+    return await in_thread(lambda: arrow.table(batches).combine_chunks())
+
+
+async def to_stream(
+    paginator: Paginator[Any],
+    stream: BinaryIO,
+    *,
+    format: Format | str = Format.JSONL,
+    fields: Sequence[str] | None = None,
+    raw_csv: bool = False,
+) -> int:
+    """Write a list to a stream, such as the standard output, page by page; nothing can be resumed.
+
+    Args:
+        paginator: The list; it is copied, not touched.
+        stream: Takes bytes; flushed, not closed.
+        format: ``"jsonl"`` or ``"csv"``.
+        fields: Columns, or top-level keys of JSON lines, in order; None for all.
+        raw_csv: Leave cells as they are that a spreadsheet would run as a formula.
+
+    Returns:
+        How many records were written.
+
+    Raises:
+        ConfigurationError: Another format, or a field that is none of the list's.
+        TimeZestError: The service or the network failed.
+    """
+    from timezest_async.export.writers.text import make_encoder  # noqa: PLC0415 - needs msgspec
+
+    if format not in {Format.JSONL, Format.CSV}:
+        raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")
+    start, limit = start_of(paginator)
+    shape = Shape(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
+    head, encode = make_encoder(start.path, choose_columns(start.path, fields), shape)
+
+    def write(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    await in_thread(partial(write, head))
+    count = 0
+    async with pages_of(restarted(paginator, start, limit)) as pages:
+        async for page in pages:
+            data = encode(page.data[::-1] if start.backwards else page.data)
+            await in_thread(partial(write, data))
+            count += len(page.data)
+    return count

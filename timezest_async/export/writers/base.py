@@ -1,0 +1,95 @@
+"""What the job asks of every format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import attrs
+
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.states import Place
+from timezest_async.models import Record
+
+Chunk = TypeVar("Chunk")
+
+
+class Writer(ABC, Generic[Chunk]):
+    """Writes one export. All but ``encode`` may block, and runs off the event loop, one call at a time."""
+
+    keeps_place: ClassVar[bool] = False
+    """Whether ``commit`` stores the place itself, together with the batch."""
+
+    encodes_at: ClassVar[int] = 1
+    """How many records are worth an ``encode``. Few do not hold up the event loop, nor live for long."""
+    sidecars: ClassVar[tuple[str, ...]] = ()
+    """Endings of the files that may stand beside the output's own."""
+
+    @property
+    @abstractmethod
+    def whole(self) -> Path:
+        """What is renamed to the target in the end."""
+
+    @abstractmethod
+    def create(self, place: Place) -> Place:
+        """Start with nothing, in the place of whatever is there; return the place with its extent."""
+
+    @abstractmethod
+    def restore(self, place: Place) -> Place | None:
+        """Go back to what is durable, forgetting what was written beyond it.
+
+        Returns:
+            Where the output stands, or None where nothing of it is durable, so that ``create`` is needed.
+
+        Raises:
+            ConfigurationError: The output is not what it was.
+        """
+
+    @abstractmethod
+    def encode(self, records: Sequence[Record]) -> Chunk:
+        """Make of a few hundred records what ``commit`` takes; runs in the event loop."""
+
+    @abstractmethod
+    def commit(self, chunks: Sequence[Chunk], place: Place) -> Place:
+        """Write a batch and make it durable; return the place with its extent.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+
+    def finish(self) -> None:
+        """Make ``whole`` of what was written; can be done again after a crash."""
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files; closing twice is fine."""
+
+
+def at(place: Place, extent: int) -> Place:
+    """Give a place with another extent."""
+    return attrs.evolve(place, extent=extent)
+
+
+def damaged(output: Path, reason: str) -> ConfigurationError:
+    """Make the error for an output that is not what its checkpoint says."""
+    return ConfigurationError(f"{output} cannot be resumed, {reason}: start anew with overwrite")
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a library that an extra brings.
+
+    Raises:
+        ConfigurationError: It is not installed; says which extra brings it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+    raise ConfigurationError(
+        f"this format needs {module.partition('.')[0]}: pip install 'timezest-async[{extra}]'"
+    )

@@ -1,0 +1,155 @@
+"""JSON lines and CSV: files that a batch is appended to, plain or compressed.
+
+A compressed batch is a gzip member or a zstd frame of its own. A file of several is a valid file by both
+formats' documents (RFC 1952, 2.2; RFC 8878, 3.1), so that it can be cut after any batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from timezest_async.export.cells import FlatColumns
+from timezest_async.export.columns import Kind, Table
+from timezest_async.export.formats import Compression, Format, Shape
+from timezest_async.export.spreadsheets import defused
+from timezest_async.export.states import Place
+from timezest_async.export.wire import wire_forms
+from timezest_async.export.writers.base import Writer, at, damaged, require
+from timezest_async.models import Record
+
+Encoder = Callable[[Sequence[Record]], bytes]
+
+_BOOLEANS: Final = {None: None, True: "true", False: "false"}
+_GZIP_LEVEL: Final = 6
+
+
+def make_encoder(path: str, table: Table, shape: Shape) -> tuple[bytes, Encoder]:
+    """Make what turns records into bytes.
+
+    Returns:
+        What the file begins with, and a function of records.
+    """
+    if shape.format is Format.CSV:
+        return _csv_encoder(path, table, raw=shape.raw_csv)
+    return b"", _jsonl_encoder(table, shape)
+
+
+def _jsonl_encoder(table: Table, shape: Shape) -> Encoder:
+    encode_lines = msgspec.json.Encoder().encode_lines
+    if shape.fields is None:
+        return lambda records: encode_lines(wire_forms(records))
+    names = [column.name for column in table.columns if column.kind is not Kind.EXTRA]
+    with_extra = len(names) < len(table.columns)
+
+    def select(record: Record) -> dict[str, Any]:
+        wire = record.to_dict()
+        chosen = {name: wire[name] for name in names if name in wire and name not in record.extra}
+        if with_extra:
+            chosen |= {name: wire[name] for name in record.extra}
+        return chosen
+
+    return lambda records: encode_lines([select(record) for record in records])
+
+
+def _csv_encoder(path: str, table: Table, *, raw: bool) -> tuple[bytes, Encoder]:
+    flat = FlatColumns(path, table)
+    kinds = [column.kind for column in table.columns]
+
+    def write(rows: Iterable[Sequence[object]]) -> bytes:
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer, lineterminator="\r\n").writerows(rows)
+        return buffer.getvalue().encode()
+
+    def encode(records: Sequence[Record]) -> bytes:
+        columns: Iterable[Sequence[Any]] = flat.columns(records)
+        columns = [_cells(values, kind, raw=raw) for values, kind in zip(columns, kinds, strict=True)]
+        return write(zip(*columns, strict=True))
+
+    return write([[column.name for column in table.columns]]), encode
+
+
+def _cells(values: Sequence[Any], kind: Kind, *, raw: bool) -> Sequence[Any]:
+    if kind is Kind.BOOLEAN:
+        return [_BOOLEANS[value] for value in values]
+    if kind is Kind.TEXT and not raw:
+        return [defused(value) if isinstance(value, str) else value for value in values]
+    return values
+
+
+def make_compressor(compression: Compression | None) -> Callable[[bytes], bytes] | None:
+    """Make what compresses a batch by itself, if anything is to.
+
+    Raises:
+        ConfigurationError: zstandard is not installed.
+    """
+    if compression is Compression.ZSTD:
+        zstandard = require("zstandard", "zstd")
+        return lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data)
+    if compression is Compression.GZIP:
+        return lambda data: gzip.compress(data, _GZIP_LEVEL, mtime=0)
+    return None
+
+
+class TextWriter(Writer[bytes]):
+    """Appends batches to a file."""
+
+    def __init__(self, output: Path, path: str, table: Table, shape: Shape) -> None:
+        self._output = output
+        self._head, self.encode_records = make_encoder(path, table, shape)
+        self._compress = make_compressor(shape.compression)
+        self._file: BinaryIO | None = None
+
+    @property
+    def whole(self) -> Path:
+        """The file itself."""
+        return self._output
+
+    def create(self, place: Place) -> Place:
+        """Start an empty file, with a CSV's header."""
+        self._file = self._output.open("wb")
+        return at(place, self._append([self._head]))
+
+    def restore(self, place: Place) -> Place | None:
+        """Cut the file to its durable length."""
+        try:
+            self._file = self._output.open("r+b")
+        except FileNotFoundError:
+            raise damaged(self._output, "it is gone") from None
+        length = self._file.seek(0, os.SEEK_END)
+        if length < place.extent:
+            raise damaged(self._output, f"it has {length} bytes where {place.extent} were durable")
+        self._file.truncate(place.extent)
+        self._file.seek(place.extent)
+        return place
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Make lines."""
+        return self.encode_records(records)
+
+    def commit(self, chunks: Sequence[bytes], place: Place) -> Place:
+        """Append lines."""
+        return at(place, self._append(chunks))
+
+    def _append(self, chunks: Sequence[bytes]) -> int:
+        if self._file is None:
+            raise ValueError("the file is closed")
+        if self._compress is not None and any(chunks):
+            chunks = [self._compress(b"".join(chunks))]
+        self._file.writelines(chunks)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
