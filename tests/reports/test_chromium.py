@@ -1,0 +1,88 @@
+"""The page as a browser has it; the browser is Debian's Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.reports import chromium
+from tests.reports.made import empty_report, hostile_report
+from timezest_async.reports import Report, write_page
+
+_MEASURE = """(() => {
+  const box = e => e.getBoundingClientRect();
+  const all = [...document.querySelectorAll("body *")];
+  return {
+    width: [document.documentElement.scrollWidth, innerWidth],
+    outside: all.filter(e => !e.closest(".scroll, table, svg, .hidden") && box(e).right > innerWidth + 1)
+      .map(e => e.outerHTML.slice(0, 200)),
+    small: all.filter(e => parseFloat(getComputedStyle(e).fontSize) < 16).map(e => e.tagName),
+    scripts: document.scripts.length + document.images.length,
+    sections: [...document.querySelectorAll("section")].map(e => box(e).height),
+    bars: [...document.querySelectorAll(".plot rect:not(.grid)")].map(e => box(e).height),
+    colours: [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color],
+    title: document.title,
+  };
+})()"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[chromium.Tab]:
+    async with chromium.open_tab(tmp_path_factory.mktemp("chromium") / "profile") as tab:
+        yield tab
+
+
+def luminance(colour: str) -> float:
+    """Compute a colour's relative luminance (WCAG 2, 1.4.3)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("name", ["hostile", "many-weeks", "empty"])
+async def test_the_page_fits_and_is_quiet(
+    tab: chromium.Tab, tmp_path: Path, name: str, width: int, scheme: str
+) -> None:
+    reports: dict[str, Report] = {
+        "hostile": hostile_report(),
+        "many-weeks": hostile_report(weeks=104),
+        "empty": empty_report(),
+    }
+    page = tmp_path / "report.html"
+    write_page(reports[name], page)
+    tab.events.clear()
+    await tab.show(width=width, height=844, scheme=scheme)
+    await tab.open(page.as_uri())
+    found = await tab.evaluate(_MEASURE)
+    assert tab.complaints() == []
+    assert tab.requested() == [page.as_uri()]
+    assert found["title"] == "Scheduling requests"
+    assert found["width"][0] <= found["width"][1] == width
+    assert found["outside"] == []
+    assert found["small"] == []
+    assert found["scripts"] == 0
+    assert all(height > 100 for height in found["sections"])
+    assert len(found["sections"]) == (0 if name == "empty" else 8)
+    assert all(height > 0 for height in found["bars"])
+    assert bool(found["bars"]) == (name != "empty")
+    background, ink = map(luminance, found["colours"])
+    assert (background < 0.1) == (scheme == "dark")
+    assert (max(background, ink) + 0.05) / (min(background, ink) + 0.05) > 7
+    assert (await tab.screenshot()).startswith(b"\x89PNG")
+
+
+def test_without_chromium_the_test_is_skipped_unless_it_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chromium.shutil, "which", lambda _: None)
+    monkeypatch.delenv("TIMEZEST_REQUIRE_CHROMIUM", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
+        chromium.executable()
+    monkeypatch.setenv("TIMEZEST_REQUIRE_CHROMIUM", "1")
+    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
+        chromium.executable()

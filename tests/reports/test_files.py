@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.reports.made import HOSTILE, empty_report, hostile_report
+from timezest_async import ConfigurationError
+from timezest_async.export import durable
+from timezest_async.export.spreadsheets import defused, restored
+from timezest_async.reports import check_targets, files, tables, write_csv, write_page
+
+STARTS = "=+-@\t\r"
+
+
+def read(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file, strict=True))
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_the_csv_files_hold_the_tables(tmp_path: Path, *, raw: bool) -> None:
+    report = hostile_report()
+    written = write_csv(report, tmp_path / "tables", raw=raw)
+    assert [path.name for path in written] == list(files._FILE_NAMES)
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(files._FILE_NAMES)
+    cells: list[str] = []
+    for table, path in zip(tables.all_tables(report), written, strict=True):
+        head, *rows = read(path)
+        assert len(head) == len(table.columns)
+        assert len(rows) == len(table.rows)
+        assert all(len(row) == len(head) for row in rows)
+        for row, values in zip(rows, table.rows, strict=True):
+            for cell, value in zip(row, values, strict=True):
+                cells.append(cell)
+                if value is None:
+                    assert cell == ""
+                elif isinstance(value, str):
+                    plain = value.encode("utf-8", "replace").decode()
+                    assert cell == plain if raw else cell in {plain, f"'{plain}"}
+                elif isinstance(value, int):
+                    assert cell == str(value)
+                elif isinstance(value, float):
+                    assert float(cell) == pytest.approx(value, abs=1e-6)
+        cells += head
+    is_formula = [cell for cell in cells if cell.startswith(tuple(STARTS))]
+    assert bool(is_formula) == raw
+
+
+def test_headings_come_from_the_service_too(tmp_path: Path) -> None:
+    write_csv(hostile_report(), tmp_path)
+    head, *_ = read(tmp_path / "weeks.csv")
+    assert "'=HYPERLINK(0)" in head
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_what_a_spreadsheet_would_run_is_defused(start: str) -> None:
+    assert defused(f"{start}1") == f"'{start}1"
+    assert restored(defused(f"{start}1")) == f"{start}1"
+    assert restored(f"1{start}") == f"1{start}"
+    assert defused(f"1{start}") == f"1{start}"
+    assert defused("") == ""
+
+
+def test_what_is_there_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    page, folder = tmp_path / "report.html", tmp_path / "tables"
+    check_targets(page, folder, overwrite=False)
+    check_targets(None, None, overwrite=False)
+    write_page(empty_report(), page)
+    write_csv(hostile_report(), folder)
+    (folder / "mine.txt").write_text("mine")
+    for html, csv_folder in ((page, None), (None, folder)):
+        with pytest.raises(ConfigurationError, match="exists already: give --overwrite"):
+            check_targets(html, csv_folder, overwrite=False)
+    check_targets(page, folder, overwrite=True)
+    write_csv(empty_report(), folder)
+    assert read(folder / "statuses.csv") == [["status", "share", "requests"]]
+    assert (folder / "mine.txt").read_text() == "mine"
+
+
+def test_targets_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="is a file: --csv takes a folder"):
+        check_targets(None, tmp_path / "file", overwrite=True)
+    with pytest.raises(ConfigurationError, match="is a folder: name a file"):
+        check_targets(tmp_path, None, overwrite=True)
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        check_targets(tmp_path / "no" / "report.html", None, overwrite=False)
+
+
+def test_a_page_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("the old one")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(durable.os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_page(hostile_report(), page)
+    assert page.read_text() == "the old one"
+
+
+def test_the_hostile_values_reach_every_kind_of_table() -> None:
+    report = hostile_report()
+    for table in tables.all_tables(report):
+        if table.key not in {"lead_times", "hours"}:
+            shown = {str(value) for row in table.rows for value in row} | {c.key for c in table.columns}
+            assert any(HOSTILE[0] in text for text in shown), table.key

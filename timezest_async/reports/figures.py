@@ -1,0 +1,152 @@
+"""What a report says, as plain values: no names of files, colours or widths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+import attrs
+
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+LEAD_TIME_STEPS: Final = (
+    (60, "under a minute"),
+    (900, "1 to 15 min"),
+    (3_600, "15 to 60 min"),
+    (14_400, "1 to 4 h"),
+    (86_400, "4 to 24 h"),
+    (172_800, "1 to 2 days"),
+    (345_600, "2 to 4 days"),
+    (604_800, "4 to 7 days"),
+    (1_209_600, "1 to 2 weeks"),
+    (None, "longer"),
+)
+"""The steps of the histogram: seconds below which a lead time belongs to the step, and its name."""
+
+
+@attrs.frozen
+class Week:
+    """The requests created in one week.
+
+    Attributes:
+        start: Its Monday.
+        counts: How many requests, by their status now; statuses without any are left out.
+    """
+
+    start: date
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """How many requests, whatever their status."""
+        return sum(self.counts.values())
+
+
+@attrs.frozen
+class LeadTime:
+    """How long customers took from a request's creation to their booking.
+
+    Attributes:
+        bookings: How many requests were booked at a known time.
+        median: Seconds: half of the bookings took no longer; None where there are none.
+        p90: Seconds: nine in ten took no longer; None where there are none.
+        steps: How many bookings fall into each of ``LEAD_TIME_STEPS``.
+    """
+
+    bookings: int
+    median: int | None
+    p90: int | None
+    steps: tuple[int, ...]
+
+
+@attrs.frozen
+class BookingRate:
+    """How many requests of a kind were booked.
+
+    Attributes:
+        id: The id of the appointment type, agent or team; None for requests that name none.
+        name: Its name, where one is known.
+        requests: How many requests asked for it.
+        booked: How many of these the customer booked a time for, cancelled since or not.
+        taken: How many bookings fell to this technician, those that asked for a team included; None for
+            what takes no bookings.
+    """
+
+    id: str | None
+    name: str | None
+    requests: int
+    booked: int
+    taken: int | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """The share of requests that were booked, 0 to 1; None where nothing was asked for."""
+        return self.booked / self.requests if self.requests else None
+
+
+@attrs.frozen
+class Unbooked:
+    """A request that still waits for its customer.
+
+    Attributes:
+        id: The request's id.
+        status: ``new`` or ``sent``.
+        created_at: When it was created (UTC).
+        customer: The end user's name.
+        email: The end user's e-mail address.
+        appointment_type: The name of the appointment type, else its id.
+        resources: Who was asked for, by name, else by id.
+        tickets: The numbers of the tickets it belongs to.
+    """
+
+    id: str
+    status: str
+    created_at: datetime
+    customer: str
+    email: str
+    appointment_type: str
+    resources: tuple[str, ...]
+    tickets: tuple[str, ...]
+
+
+@attrs.frozen
+class Report:
+    """What ``Analysis.report`` came to.
+
+    Attributes:
+        source: What was read, for the reader: a filter, or the names of files.
+        made_at: When the report was made, in the time zone of the report.
+        total: How many requests were read.
+        booked: For how many of them a time was booked, cancelled since or not.
+        first_created_at: The oldest creation (UTC); None where nothing was read.
+        last_created_at: The newest creation (UTC); None where nothing was read.
+        statuses: How many requests stand where; the documented statuses first.
+        weeks: The last weeks up to that of the newest creation, oldest first, quiet ones included.
+        lead_time: From creation to booking.
+        appointment_types: Booking rates, the most asked for first.
+        technicians: Booking rates of agents, the busiest first.
+        teams: Booking rates of teams, the most asked for first.
+        hours: Appointments by weekday (Monday first) and hour, on the customers' own clocks. Cancelled ones
+            are left out.
+        hours_unknown: How many appointments are missing there, since their time zone is not known.
+        waiting: How many requests are new or sent.
+        oldest_unbooked: The oldest of these, oldest first.
+    """
+
+    source: str
+    made_at: datetime
+    total: int
+    booked: int
+    first_created_at: datetime | None
+    last_created_at: datetime | None
+    statuses: Mapping[str, int]
+    weeks: tuple[Week, ...]
+    lead_time: LeadTime
+    appointment_types: tuple[BookingRate, ...]
+    technicians: tuple[BookingRate, ...]
+    teams: tuple[BookingRate, ...]
+    hours: tuple[tuple[int, ...], ...]
+    hours_unknown: int
+    waiting: int
+    oldest_unbooked: tuple[Unbooked, ...]
