@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from timezest_async.cli import demo, filter as filter_command, sandbox
+from timezest_async.cli import create, demo, export, filter as filter_command, get, report, sandbox
 from timezest_async.cli.terminal import say
 from timezest_async.errors import ConfigurationError, FilterError, InvalidRequestError, TimeZestError
 
@@ -20,6 +20,10 @@ app: Final = typer.Typer(
 )
 app.command()(demo.demo)
 app.command("filter")(filter_command.explain)
+app.command()(export.export)
+app.command()(report.report)
+app.command()(get.get)
+app.command()(create.create)
 # The sandbox reads its own options, the same as under `python -m timezest_async.sandbox`.
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

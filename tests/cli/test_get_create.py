@@ -1,0 +1,253 @@
+"""``timezest get`` and ``timezest create`` as a shell sees them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.served import KEY, Served, serving
+from timezest_async.cli import main
+from timezest_async.sandbox import Sandbox
+from timezest_async.sandbox.faults import AnswerLost, Status
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def busy() -> Iterator[Served]:
+    with serving(records=40) as served:
+        yield served
+
+
+@pytest.fixture
+def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
+    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
+    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    busy.requests_seen.clear()
+    return busy
+
+
+@pytest.fixture
+def timezest(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(arguments)
+        output, errors = capsys.readouterr()
+        assert KEY not in output + errors
+        return status, output, errors
+
+    return run
+
+
+@pytest.fixture
+def options(service: Served) -> list[str]:
+    """What every create of these tests says."""
+    return [
+        "create",
+        f"--appointment-type={service.records('appointment_type')[0]['id']}",
+        f"--resource={service.records('agent')[0]['id']}",
+    ]
+
+
+def with_ticket(service: Served, number: str) -> list[str]:
+    def add(sandbox: Sandbox) -> None:
+        sandbox.add_contact("halo_psa/ticket", number=number, name="Ann", email="ann@example.org")
+
+    service.do(add)
+    return ["--psa=halo", f"--ticket={number}"]
+
+
+def posts(service: Served) -> int:
+    return sum(seen.method == "POST" for seen in service.requests_seen)
+
+
+# get
+
+
+def test_get_shows_a_table_or_the_services_json(service: Served, timezest: Run) -> None:
+    record = next(one for one in service.records() if one["status"] == "scheduled")
+    status, output, errors = timezest("get", record["id"], "--json")
+    assert (status, errors, json.loads(output)) == (0, "", record)
+    status, output, errors = timezest("get", record["id"])
+    assert (status, errors) == (0, "")
+    shown = dict(line.split(None, 1) for line in output.splitlines() if not line.startswith(" "))
+    created_at = datetime.fromtimestamp(record["created_at"], UTC)
+    assert shown["id"].strip() == record["id"]
+    assert shown["status"].strip() == "scheduled"
+    assert shown["created_at"].strip() == f"{created_at:%Y-%m-%d %H:%M:%S} UTC"
+    assert shown["scheduled_agents"].strip() == record["scheduled_agents"][0]["name"]
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_a_table_shows_unknown_fields_and_obeys_nothing(service: Served, timezest: Run) -> None:
+    def add(sandbox: Sandbox) -> None:
+        sandbox.add({"id": "sreq_odd", "end_user_name": "[red]Eve\x1b[31m", "mood": {"x": "\x1b"}})
+
+    service.do(add)
+    _, output, _ = timezest("get", "sreq_odd")
+    assert "[red]Eve\N{REPLACEMENT CHARACTER}[31m" in output
+    assert "\x1b" not in output
+    assert '{"x": "\\u001b"}' in output
+    service.do(lambda sandbox: sandbox.remove("sreq_odd"))
+
+
+@pytest.mark.parametrize(("id", "ends"), [("sreq_none", 1), ("../agents", 2)])
+def test_get_tells_what_is_not_there_from_what_is_no_id(
+    service: Served, timezest: Run, id: str, ends: int
+) -> None:
+    status, output, errors = timezest("get", id)
+    assert (status, output) == (ends, "")
+    assert errors.startswith("404 for GET" if ends == 1 else "id takes the id of a record")
+
+
+# create
+
+
+def test_create_from_options(service: Served, timezest: Run, options: list[str]) -> None:
+    status, output, errors = timezest(*options, "--name=Al", "--email=al@example.org", "--json")
+    assert (status, errors) == (0, "")
+    created = json.loads(output)
+    assert created == next(one for one in service.records() if one["id"] == created["id"])
+    assert (created["end_user_name"], created["end_user_email"]) == ("Al", "al@example.org")
+    [sent] = service.requests_seen
+    assert json.loads(sent.body)["trigger_mode"] == "generate_url"
+
+
+@pytest.mark.parametrize(
+    ("psa", "types"),
+    [
+        ("autotask", ["autotask/ticket", "autotask/contact", "autotask/company"]),
+        (
+            "connectwise",
+            ["connectwise_psa/service_ticket", "connectwise_psa/contact", "connectwise_psa/company"],
+        ),
+        (
+            "connectwise_project",
+            ["connectwise_psa/project_ticket", "connectwise_psa/contact", "connectwise_psa/company"],
+        ),
+        ("halo", ["halo_psa/ticket", "halo_psa/user", "halo_psa/client"]),
+        ("service_now", ["service_now/task", "service_now/contact"]),
+    ],
+)
+def test_each_psa_has_its_own_names(
+    service: Served, timezest: Run, options: list[str], psa: str, types: list[str]
+) -> None:
+    things = ["--ticket=#12", "--contact=7", "--company=8"][: len(types)]
+    service.faults.script("POST /scheduling_requests", [Status(422)])
+    assert timezest(*options, f"--psa={psa}", "--trigger-mode=pod", *things)[0] == 1
+    [sent] = service.requests_seen
+    ids: list[Any] = ["7", "8"] if psa == "service_now" else [7, 8]
+    assert json.loads(sent.body)["trigger_mode"] == "pod"
+    assert json.loads(sent.body)["associated_entities"] == [
+        {"type": types[0], "number": "#12"},
+        *({"type": type, "id": id} for type, id in zip(types[1:], ids, strict=False)),
+    ]
+
+
+@pytest.mark.parametrize("source", ["new.json", "-"])
+def test_create_from_json(
+    service: Served, timezest: Run, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    text = json.dumps(
+        {
+            "appointment_type_id": service.records("appointment_type")[0]["id"],
+            "trigger_mode": "pod",
+            "resource_ids": [service.records("agent")[0]["id"]],
+            "end_user_name": "Bo",
+            "end_user_email": "bo@example.org",
+        }
+    )
+    Path("new.json").write_text(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    status, output, _ = timezest("create", "--from-json", source, "--json")
+    assert status == 0
+    assert json.loads(output)["end_user_name"] == "Bo"
+
+
+def test_if_none_open_gives_the_ticket_what_it_has(
+    service: Served, timezest: Run, options: list[str]
+) -> None:
+    ticket = with_ticket(service, "771")
+    status, output, errors = timezest(*options, *ticket, "--if-none-open", "--json")
+    assert (status, errors, posts(service)) == (0, "", 1)
+    created = json.loads(output)
+    for state in ("new", "sent", "scheduled"):
+        service.do(lambda sandbox, state=state: sandbox.update(created["id"], status=state))
+        status, output, errors = timezest(*options, *ticket, "--if-none-open", "--json")
+        assert (status, json.loads(output)["id"], posts(service)) == (0, created["id"], 1)
+        assert errors == f"Nothing was created: this ticket has a request that is {state}.\n"
+    service.do(lambda sandbox: sandbox.update(created["id"], status="cancelled"))
+    status, output, _ = timezest(*options, *ticket, "--if-none-open", "--json")
+    assert (status, posts(service)) == (0, 2)
+    assert json.loads(output)["id"] != created["id"]
+
+
+def test_an_unknown_outcome_lists_what_may_be_it(service: Served, timezest: Run, options: list[str]) -> None:
+    ticket = with_ticket(service, "772")
+    service.faults.script("POST /scheduling_requests", [AnswerLost()])
+    status, output, errors = timezest(*options, *ticket)
+    assert (status, output, posts(service)) == (1, "", 1)
+    newest = service.records()[0]
+    assert errors.startswith("It may have been created, or not: ")
+    assert f"These may be it:\n  {newest['id']}  " in errors
+    assert errors.endswith("  new  ann@example.org\n")
+
+
+def test_an_unknown_outcome_may_stay_unknown(service: Served, timezest: Run, options: list[str]) -> None:
+    who = ["--name=Al", "--email=nobody-else@example.org"]
+    service.faults.script("POST /scheduling_requests", [Status(502)])
+    service.faults.script("GET /scheduling_requests", [None])
+    status, _, errors = timezest(*options, *who)
+    assert status == 1
+    assert "There is nothing yet that may be it." in errors
+    service.faults.script("POST /scheduling_requests", [Status(502)])
+    service.faults.script("GET /scheduling_requests", [Status(401)])
+    status, _, errors = timezest(*options, *who)
+    assert status == 1
+    assert "cannot be listed either: 401" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--resource=agnt_1"], "create needs --appointment-type and --resource"),
+        (["--appointment-type=a", "--resource=r", "--ticket=1"], "need --psa: one of autotask, connectwise,"),
+        (["--appointment-type=a", "--resource=r", "--psa=halo"], "give one of them"),
+        (["--appointment-type=a", "--resource=r", "--psa=halo", "--contact=Al"], "--contact takes the id"),
+        (["--appointment-type=a", "--resource=r", "--psa=service_now", "--company=1"], "no companies"),
+        (["--appointment-type=a", "--resource=r"], "end_user_name and end_user_email must be given"),
+        (["--appointment-type=a", "--resource=r", "--psa=acme", "--ticket=1"], "Invalid value"),
+        (["--appointment-type=a", "--resource=r", "--trigger-mode=email"], "Invalid value"),
+        (["--from-json=none.json"], "none.json cannot be read as JSON"),
+        (["--from-json=list.json"], "list.json is to hold one JSON object"),
+        (["--from-json=odd.json"], "odd.json has colour, which a create does not take"),
+        (["--from-json=bare.json"], "bare.json lacks trigger_mode, resource_ids"),
+        (["--from-json=bare.json", "--name=Al"], "--from-json says it all"),
+        (
+            [
+                "--appointment-type=a",
+                "--resource=r",
+                "--psa=halo",
+                "--contact=1",
+                "--if-none-open",
+            ],
+            "name a ticket by its number",
+        ),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_sends_nothing(
+    service: Served, timezest: Run, arguments: list[str], said: str
+) -> None:
+    Path("list.json").write_text("[]")
+    Path("odd.json").write_text('{"colour": 1}')
+    Path("bare.json").write_text('{"appointment_type_id": "a"}')
+    status, output, errors = timezest("create", *arguments)
+    assert (status, output, service.requests_seen) == (2, "", [])
+    assert said in errors

@@ -1,0 +1,111 @@
+"""A filter from plain options, for whoever would rather not write one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+import attrs
+
+from timezest_async import ConfigurationError, Expression, F, tql
+from timezest_async.models.time_zones import find_zone
+
+_RELATIVE: Final = re.compile(r"([0-9]{1,6})([mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@attrs.frozen
+class Conditions:
+    """What scheduling requests are to have; several values of one kind are alternatives.
+
+    Attributes:
+        status: Statuses.
+        since: The earliest ``created_at``: a date, a time or a span before now such as ``90d``.
+        until: What ``created_at`` is to be before.
+        company: Ids of companies in whichever PSA.
+        ticket: Numbers of tickets in whichever PSA.
+        email: E-mail addresses of end users.
+        agent: Ids of agents.
+        tz: The time zone of dates and times that name none.
+    """
+
+    status: Sequence[str]
+    since: str | None
+    until: str | None
+    company: Sequence[str]
+    ticket: Sequence[str]
+    email: Sequence[str]
+    agent: Sequence[str]
+    tz: str
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the same words mean another time tomorrow."""
+        return any(text and _RELATIVE.fullmatch(text) for text in (self.since, self.until))
+
+    def terms(self) -> list[Expression[Any]]:
+        """Give them as expressions, which all are to hold.
+
+        Raises:
+            ConfigurationError: A value cannot be read.
+        """
+        zone = _zone(self.tz)
+        terms: list[Expression[Any]] = []
+        if self.status:
+            terms.append(F.status.in_(self.status))
+        if self.since is not None:
+            terms.append(F.created_at >= _moment(self.since, "--since", zone))
+        if self.until is not None:
+            terms.append(F.created_at < _moment(self.until, "--until", zone))
+        if self.company:
+            terms.append(tql.any_of(*(_company(text) for text in self.company)))
+        if self.ticket:
+            terms.append(tql.any_of(*(_ticket(number) for number in self.ticket)))
+        if self.email:
+            terms.append(F.end_user_email.in_(self.email))
+        if self.agent:
+            terms.append(F.agent.in_(self.agent))
+        return terms
+
+
+def _company(text: str) -> Expression[Any]:
+    if not text.isdecimal():
+        raise ConfigurationError(f"--company takes the id of a company in its PSA, such as 250, not {text!r}")
+    number = int(text)
+    return tql.any_of(
+        F.autotask_company_id == number,
+        F.connectwise_psa_company_id == number,
+        F.halo_psa_client_id == number,
+    )
+
+
+def _ticket(number: str) -> Expression[Any]:
+    return tql.any_of(
+        F.autotask_ticket_number == number,
+        F.connectwise_psa_ticket_number == number,
+        F.halo_psa_ticket_number == number,
+        F.service_now_task_number == number,
+    )
+
+
+def _zone(name: str) -> tzinfo:
+    zone = UTC if name == "UTC" else find_zone(name)
+    if zone is None:
+        raise ConfigurationError(f"there is no time zone {name!r}: name one such as Europe/London")
+    return zone
+
+
+def _moment(text: str, option: str, zone: tzinfo) -> datetime:
+    try:
+        if match := _RELATIVE.fullmatch(text):
+            count, unit = match.groups()
+            return (datetime.now(UTC) - timedelta(**{_UNITS[unit]: int(count)})).replace(microsecond=0)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"{option} takes a date such as 2026-01-31, a time such as 2026-01-31T08:00, or how long ago, "
+            f"such as 90d, 12h, 30m or 4w, not {text!r}"
+        ) from None
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment

@@ -1,0 +1,286 @@
+"""What ``timezest export`` does once it knows what is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import attrs
+import typer
+
+from timezest_async import (
+    ConfigurationError,
+    Expression,
+    FilterError,
+    InvalidRequestError,
+    Operator,
+    Paginator,
+    TimeZestClient,
+    TimeZestError,
+    tql,
+)
+from timezest_async.cli import terminal
+from timezest_async.cli.connections import connect
+from timezest_async.cli.progress import Display, Manner, duration
+from timezest_async.client import DEFAULT_BASE_URL
+from timezest_async.export import (
+    Changes,
+    Compression,
+    ExportJob,
+    Format,
+    Summary,
+    choose_format,
+    incremental,
+    read_unfinished,
+    to_stream,
+)
+from timezest_async.export.readings import restarted, start_of
+from timezest_async.pagination.pages import PAGE_SIZE
+from timezest_async.transport.settings import check_base_url
+
+_INTERRUPTED = 130
+
+
+@attrs.frozen
+class Task:
+    """What is to be exported, and how; the names are those of ``ExportJob``.
+
+    Attributes:
+        output: The file; ``-`` is stdout.
+        filter: Which records; None for all.
+        path: The list.
+        state: The state of an incremental export, or None.
+        resumes: Whether to go on with what the checkpoint beside ``output`` says.
+    """
+
+    output: Path
+    filter: Expression[Any] | None = None
+    path: str = "/scheduling_requests"
+    fields: tuple[str, ...] | None = None
+    format: Format | None = None
+    compress: Compression | None = None
+    raw_csv: bool = False
+    limit: int | None = None
+    concurrency: int | Literal["auto"] = "auto"
+    overwrite: bool = False
+    state: Path | None = None
+    resumes: bool = False
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether it is a stream rather than a file."""
+        return self.output == Path("-")
+
+    def as_stream(self) -> Task:
+        """Settle what goes to stdout: JSON lines, unless CSV is asked for.
+
+        Raises:
+            ConfigurationError: The format is none that can be streamed.
+        """
+        chosen = self.format or Format.JSONL
+        if chosen not in {Format.JSONL, Format.CSV}:
+            raise ConfigurationError(f"only jsonl and csv go to stdout, not {chosen}: name a file")
+        return attrs.evolve(self, format=chosen)
+
+    def queries(self) -> tuple[str, ...]:
+        """Give what is sent as ``filter``, a text for each query; an empty one asks for all."""
+        if self.resumes:
+            unfinished = read_unfinished(self.output)
+            return () if unfinished is None else unfinished.order.start.queries
+        if self.filter is None:
+            return ("",)
+        return tuple(tql.render(query) for query in tql.plan(self.filter).queries)
+
+
+def show_plan(task: Task, base_url: str | None) -> None:
+    """Say what an export would ask, and what that costs at least."""
+    queries = task.queries()
+    list_url = check_base_url(base_url or DEFAULT_BASE_URL).joinpath(task.path.removeprefix("/"))
+    for number, text in enumerate(queries, 1):
+        terminal.show(f"Query {number}  {text or 'everything'}")
+        terminal.show(f"         {list_url.with_query(filter=text) if text else list_url}")
+    if not queries:
+        terminal.show("Cost     no request: nothing can match this filter")
+    else:
+        count = len(queries)
+        terminal.show(
+            f"Cost     {count} request{'s' if count > 1 else ''} at least: one for each query, and one more "
+            f"for each further {PAGE_SIZE} records"
+        )
+    chosen = task.format if task.to_stdout else choose_format(task.output, task.format, task.compress)[0]
+    terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
+    if task.state is not None:
+        terminal.show("State    this is the first run; later ones ask for what is open or recent")
+
+
+def run(
+    task: Task, display: Display, api_key: str | None, base_url: str | None, hint_url: str | None
+) -> None:
+    """Export, and tell how it ends.
+
+    Args:
+        task: What to export.
+        display: Shows how it goes.
+        api_key: The API key, or None for the environment's.
+        base_url: The service, or None for the real one.
+        hint_url: The service, if a command that resumes has to name it.
+
+    Raises:
+        typer.Exit: It failed (1) or was interrupted (130).
+        ConfigurationError: It cannot be done like this.
+    """
+    began = time.monotonic()
+    client = connect(api_key, base_url, display)
+    try:
+        result = asyncio.run(_interruptible(_export(task, client, display)))
+    except (FilterError, ConfigurationError, InvalidRequestError):
+        raise
+    except BrokenPipeError:
+        # Python would complain at its end that what is left cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except (TimeZestError, OSError) as error:
+        advice, command = _way_on(task, hint_url)
+        kind = type(error).__name__
+        display.say(f"{error}\n{advice}", "failed", error=kind, message=str(error), resume=command)
+        raise typer.Exit(1) from None
+    if result is None:
+        advice, command = _way_on(task, hint_url)
+        display.say(f"Interrupted. {advice}", "interrupted", resume=command)
+        raise typer.Exit(_INTERRUPTED)
+    if display.manner is not Manner.QUIET:
+        _sum_up(result, display, time.monotonic() - began)
+
+
+async def _interruptible(work: Coroutine[Any, Any, Any]) -> Any:
+    """Do the work; None where Ctrl-C or SIGTERM cut it short, after it has put its things in order."""
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no such handlers; there Ctrl-C cancels this task, and with it the work.
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+
+async def _export(task: Task, client: TimeZestClient, display: Display) -> Summary | Changes | int:
+    display.limiter = client.rate_limiter
+    display.floor = _floor(task.queries())
+    async with client, display.shown():
+        if task.to_stdout:
+            return await to_stream(
+                _paginator(task, client),
+                sys.stdout.buffer,
+                format=task.format or Format.JSONL,
+                fields=task.fields,
+                raw_csv=task.raw_csv,
+            )
+        if task.state is not None:
+            return await incremental(
+                client,
+                task.output,
+                task.state,
+                filter=task.filter,
+                format=task.format,
+                fields=task.fields,
+                raw_csv=task.raw_csv,
+                concurrency=task.concurrency,
+                on_progress=display.on_progress,
+            )
+        if task.resumes:
+            job = ExportJob.resume(
+                client, task.output, concurrency=task.concurrency, on_progress=display.on_progress
+            )
+        else:
+            job = ExportJob(
+                _paginator(task, client),
+                task.output,
+                format=task.format,
+                fields=task.fields,
+                compress=task.compress,
+                raw_csv=task.raw_csv,
+                overwrite=task.overwrite,
+                on_progress=display.on_progress,
+            )
+        return await job.run()
+
+
+def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
+    if task.path == client.scheduling_requests.path:
+        return client.scheduling_requests.list(task.filter, limit=task.limit, concurrency=task.concurrency)
+    endpoint: Any = getattr(client, task.path.removeprefix("/"))
+    everything: Paginator[Any] = endpoint.list(task.filter)
+    # These short lists take no limit of their own.
+    return restarted(everything, start_of(everything)[0], task.limit)
+
+
+def _floor(queries: tuple[str, ...]) -> datetime | None:
+    """Tell the oldest ``created_at`` that the queries admit; None where one of them names none."""
+    floors: list[int | None] = [
+        max(
+            (
+                cast("int", leaf.value)
+                for leaf in (tql.leaves(tql.parse(query)) if query.startswith("scheduling_request.") else ())
+                if isinstance(leaf, tql.Predicate)
+                and leaf.attribute.name == "created_at"
+                and leaf.operator in {Operator.GT, Operator.GTE, Operator.EQ}
+            ),
+            default=None,
+        )
+        for query in queries
+    ]
+    known = [floor for floor in floors if floor is not None]
+    return datetime.fromtimestamp(min(known), UTC) if known and len(known) == len(floors) else None
+
+
+def _way_on(task: Task, hint_url: str | None) -> tuple[str, str | None]:
+    """Say what goes on with what was cut short, and give the command where it is another one."""
+    if task.to_stdout:
+        return "What goes to stdout cannot be resumed.", None
+    if task.state is not None:
+        return "The same command goes on.", None
+    if read_unfinished(task.output) is None:
+        done = task.output.exists() and not task.overwrite
+        return f"{task.output} {'is complete' if done else 'was not begun'}.", None
+    service = [] if hint_url is None else ["--base-url", hint_url]
+    command = shlex.join(["timezest", "export", "--resume", str(task.output), *service])
+    return f"What was read is kept. To go on:\n  {command}", command
+
+
+def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -> None:
+    figures = {"requests": display.requests, "retries": display.retries, "seconds": round(elapsed, 2)}
+    cost = f"{display.requests:,} request{'s' * (display.requests != 1)}, {duration(elapsed)}"
+    if isinstance(result, int):
+        display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
+    elif isinstance(result, Summary):
+        count = "all" if result.records is None else f"{result.records:,}"
+        earlier = f" ({result.resumed:,} of them by an earlier run)" if result.resumed else ""
+        display.say(
+            f"{result.path}: {count} records{earlier}, {result.bytes:,} bytes: {cost}",
+            "summary",
+            **{name: str(value) if name == "path" else value for name, value in attrs.asdict(result).items()},
+            **figures,
+        )
+    else:
+        display.say(
+            f"{result.path}: {result.created:,} new, {result.changed:,} changed, "
+            f"{result.unchanged:,} as before, {result.vanished:,} gone from the service: {cost}",
+            "summary",
+            **attrs.asdict(result) | {"path": str(result.path)},
+            **figures,
+        )

@@ -1,0 +1,64 @@
+"""``timezest get``: one scheduling request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from timezest_async import SchedulingRequest
+from timezest_async.cli import terminal
+from timezest_async.cli.connections import ApiKey, BaseUrl, connect
+
+_LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "associated_entities": lambda entity: f"{entity.type} {entity.number or entity.id}",
+    "resources": lambda agent: f"{agent.name or agent.id}",
+    "scheduled_agents": lambda agent: f"{agent.name or agent.id}",
+    "guests_list": str,
+}
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, as the service has it.")]
+
+
+def get(
+    id: Annotated[str, typer.Argument(metavar="ID", help="Such as sreq_p4fvlg5FUuKSviNNemZzAO.")],
+    *,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Get a scheduling request."""
+    show_request(asyncio.run(_get(id, api_key, base_url)), as_json=as_json)
+
+
+async def _get(id: str, api_key: str | None, base_url: str | None) -> SchedulingRequest:
+    async with connect(api_key, base_url) as client:
+        return await client.scheduling_requests.get(id)
+
+
+def show_request(request: SchedulingRequest, *, as_json: bool) -> None:
+    """Write a scheduling request to stdout, as a table or as the service's JSON."""
+    if as_json:
+        terminal.show(json.dumps(request.to_dict(), indent=2))
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    # Ids and URLs are copied from here, so a long one wraps rather than being cut.
+    table.add_column(overflow="fold")
+    for name in (*request.field_names, "local_start_time"):
+        value = getattr(request, name)
+        if name != "object" and value not in (None, ()):
+            table.add_row(name, terminal.printable(_text(name, value)))
+    for name, value in request.extra.items():
+        table.add_row(terminal.printable(name), terminal.printable(json.dumps(value)))
+    terminal.out.print(table)
+
+
+def _text(name: str, value: Any) -> str:
+    if name in _LISTS:
+        return "\n".join(map(_LISTS[name], value))
+    return f"{value:%Y-%m-%d %H:%M:%S %Z}" if isinstance(value, datetime) else str(value)

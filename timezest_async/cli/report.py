@@ -1,0 +1,133 @@
+"""``timezest report``: what was booked, how soon, when, and what still waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from timezest_async import (
+    ConfigurationError,
+    Expression,
+    NotFoundError,
+    PermissionDeniedError,
+    TimeZestClient,
+    TimeZestError,
+    tql,
+)
+from timezest_async.cli import terminal
+from timezest_async.cli.connections import ApiKey, BaseUrl, connect
+from timezest_async.models.time_zones import find_zone
+from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
+from timezest_async.reports.terminal import show
+
+_ALL: Final = "All scheduling requests"
+
+
+def report(
+    filter: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILTER]", help="TQL, with OR, NOT and ( ) as well; by default all."),
+    ] = None,
+    *,
+    file: Annotated[
+        list[Path] | None, typer.Option(help="Read this exported file, not the service; may be repeated.")
+    ] = None,
+    names: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --file: exported agents, teams or appointment types, for their names."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing else.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the tables as CSV files into this folder.")] = None,
+    raw_csv: Annotated[
+        bool, typer.Option("--raw-csv", help="Leave CSV cells that a spreadsheet would run as formulas.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    weeks: Annotated[int, typer.Option(min=1, max=520, help="How many weeks to show.")] = 12,
+    oldest: Annotated[int, typer.Option(min=1, max=10_000, help="How many unbooked requests to name.")] = 20,
+    tz: Annotated[str, typer.Option(help="Whose weeks and days, such as Europe/London.")] = "UTC",
+    api_key: ApiKey = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Report on scheduling requests: status by week, time to book, booking rates, busiest hours."""
+    if names and not file:
+        raise ConfigurationError("--names goes with --file: a live report reads the names from the service")
+    check_targets(html, csv, overwrite=overwrite)
+    expression = None if filter is None else tql.parse(filter)
+    analysis = Analysis(zone=_zone(tz), weeks=weeks, oldest=oldest)
+    if file:
+        found = _read_files(analysis, file, names or [], expression)
+        source = ", ".join(path.name for path in file) + (f" where {filter}" if filter else "")
+    else:
+        found = asyncio.run(_read_service(connect(api_key, base_url), analysis, expression))
+        source = filter or _ALL
+    result = analysis.report(source=source, names=found)
+    show(result, terminal.out)
+    try:
+        if html is not None:
+            write_page(result, html)
+            terminal.say(f"Wrote {html}")
+        if csv is not None:
+            write_csv(result, csv, raw=raw_csv)
+            terminal.say(f"Wrote {csv}/*.csv")
+    except OSError as error:
+        raise TimeZestError(f"the report cannot be written: {error}") from None
+
+
+def _zone(name: str) -> ZoneInfo:
+    zone = find_zone(name)
+    if zone is None:
+        raise ConfigurationError(f"there is no time zone {name!r}: name one such as Europe/London")
+    return zone
+
+
+def _read_files(
+    analysis: Analysis, files: Sequence[Path], names: Sequence[Path], expression: Expression | None
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in names:
+        found |= read_names(path)
+    with _progress() as progress:
+        task = progress.add_task("", total=None)
+        for path in files:
+            for request in read_requests(path):
+                progress.advance(task)
+                if expression is None or expression.matches(request):
+                    analysis.add(request)
+    return found
+
+
+async def _read_service(
+    client: TimeZestClient, analysis: Analysis, expression: Expression | None
+) -> dict[str, str]:
+    async with client:
+        # The names come first: whether the key may read them shows before the long part.
+        found = await _service_names(client)
+        with _progress() as progress:
+            task = progress.add_task("", total=None)
+            async for request in client.scheduling_requests.list(expression, concurrency="auto"):
+                analysis.add(request)
+                progress.advance(task)
+    return found
+
+
+async def _service_names(client: TimeZestClient) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for endpoint in (client.teams, client.agents, client.appointment_types):
+        try:
+            async for record in endpoint.list():
+                if record.name:
+                    found[record.id] = record.name
+        except (PermissionDeniedError, NotFoundError) as error:
+            terminal.say(f"No names from {endpoint.path}: {error}")
+    return found
+
+
+def _progress() -> Progress:
+    columns = SpinnerColumn(), TextColumn("{task.completed:,} scheduling requests")
+    return Progress(*columns, console=terminal.err, transient=True, disable=not terminal.err.is_terminal)
