@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from tests.secrets.search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
 from timezest_async import RateLimiter, TimeZestClient
 from timezest_async.sandbox import Sandbox
 
 
 @pytest_asyncio.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as sandbox:
+    async with Sandbox(api_key=MARKER) as sandbox:
         yield sandbox
 
 
