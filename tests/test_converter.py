@@ -159,11 +159,15 @@ def test_resources_are_told_apart(wire: dict[str, Any], cls: Any) -> None:
     assert resource.to_dict() == wire
 
 
-@pytest.mark.parametrize(
-    "wire", [{"id": "x"}, {"id": "room_1", "object": "room"}, {}, {"object": 1, "id": 2}]
-)
-def test_a_resource_of_no_known_kind_is_refused(wire: dict[str, Any]) -> None:
-    with pytest.raises(StructureError, match=r"^\$\[0\]\.object"):
+@pytest.mark.parametrize("wire", [{"id": "x"}, {"id": "room_1", "object": "room", "seats": 3}])
+def test_a_resource_of_no_known_kind_is_kept(wire: dict[str, Any]) -> None:
+    (resource,) = structure_many([wire], Resource)
+    assert resource.to_dict() == wire
+
+
+@pytest.mark.parametrize("wire", [{}, {"object": 1, "id": 2}, 3, None])
+def test_what_is_no_resource_is_refused(wire: Any) -> None:
+    with pytest.raises(StructureError, match=r"^\$\[0\]"):
         structure_many([wire], Resource)
 
 

@@ -79,7 +79,8 @@ def test_what_is_promised_is_there(package: str) -> None:
 
 
 def test_the_face_defines_nothing_but_what_is_imported_late() -> None:
-    owned = [value for name, value in vars(timezest_async).items() if callable(value) and name != "__getattr__"]
+    members = vars(timezest_async).items()
+    owned = [value for name, value in members if callable(value) and name != "__getattr__"]
     assert not [value for value in owned if getattr(value, "__module__", "") == "timezest_async"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl as ssl_module
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn, Self, cast
 
 import aiohttp
 import cattrs
@@ -50,19 +50,19 @@ class TimeZestClient:
         ConfigurationError: An argument is unfit; the message says what would be right.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all but the key are for keywords, but nothing forbids it
         self,
         api_key: str | None = None,
         base_url: str | None = None,
-        *,
         session: aiohttp.ClientSession | None = None,
         timeout: float = 30.0,
         deadline: float | None = None,
         max_attempts: int = 5,
         rate_limiter: Limiter | None = None,
         proxy: str | None = None,
-        ssl: ssl_module.SSLContext | bool | None = None,
-        trust_env: bool = False,
+        ssl: ssl_module.SSLContext | bool | None = None,  # noqa: FBT001 - as below
+        trust_env: bool = False,  # noqa: FBT001, FBT002 - aiohttp's own parameter
+        *,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
     ) -> None:
@@ -78,9 +78,15 @@ class TimeZestClient:
             raise ConfigurationError(
                 "there is no API key: give api_key=..., or set the environment variable TIMEZEST_API_KEY"
             )
+        if base_url is None:
+            base_url = os.environ.get("TIMEZEST_BASE_URL") or DEFAULT_BASE_URL
+        if converter is not None and not isinstance(cast("object", converter), cattrs.BaseConverter):
+            raise ConfigurationError(
+                f"converter is {type(converter).__name__}: give a cattrs converter, as make_converter() does"
+            )
         self._transport = Transport(
             api_key=api_key,
-            base_url=base_url or os.environ.get("TIMEZEST_BASE_URL") or DEFAULT_BASE_URL,
+            base_url=base_url,
             session=session,
             timeout=timeout,
             deadline=deadline,

@@ -32,7 +32,7 @@ from timezest_async.models.reading import (
     read_all,
     refuse,
 )
-from timezest_async.models.record import ABSENT, Record, to_json
+from timezest_async.models.record import Record, to_json
 
 __all__ = [
     "ListStructurer",
@@ -237,7 +237,8 @@ def _types_within(cls: Any) -> set[Any]:
 def _structure_resource(converter: cattrs.Converter, value: Any, _: Any) -> Agent | Team:
     """Tell an agent from a team by ``object``, else by ``type``, else by the prefix of the id.
 
-    A resource of a kind that cannot be told has no class to go to, so it is refused.
+    A resource of a kind that is not known is read as an agent, whose fields may all be absent but the id:
+    what it is stands in ``object``, and what else it has in ``extra``.
     """
     if type(value) is not dict:
         refuse(value, "an object")
@@ -246,9 +247,8 @@ def _structure_resource(converter: cattrs.Converter, value: Any, _: Any) -> Agen
         _RESOURCES_BY_NAME.get(_text(wire, "object"))
         or _RESOURCES_BY_NAME.get(_text(wire, "type"))
         or _RESOURCES_BY_PREFIX.get(_text(wire, "id").partition("_")[0])
+        or Agent
     )
-    if cls is None:
-        refuse(wire.get("object", ABSENT), '"agent" or "team"', "$.object")
     resource: Agent | Team = converter.get_structure_hook(cls)(wire, cls)
     return resource
 

@@ -110,6 +110,8 @@ CREATES: dict[str, tuple[dict[str, Any], str]] = {
     "no e-mail": ({"end_user_email": None}, "end_user_email must"),
     "empty name": ({"end_user_name": " "}, "end_user_name"),
     "name a number": ({"end_user_name": 3}, "end_user_name"),
+    "e-mail with a tab": ({"end_user_email": "a\tb@example.com"}, "control character"),
+    "resource id no text": ({"resource_ids": ["agnt_\ud800"]}, "surrogate"),
     "a company supplies no end user": ({**NO_USER, "associated_entities": [COMPANY]}, "supplies none"),
     "entities as one": ({"associated_entities": COMPANY}, "list"),
     "entities as a mapping": ({"associated_entities": {"type": "autotask/ticket"}}, "list"),
@@ -165,6 +167,9 @@ CLIENTS: dict[str, tuple[dict[str, Any], str]] = {
     "proxy no URL": ({"proxy": "localhost"}, "proxy"),
     "ssl text": ({"ssl": "ca.pem"}, "ssl"),
     "trust_env text": ({"trust_env": "yes"}, "trust_env"),
+    "base URL empty": ({"base_url": ""}, "base_url"),
+    "hooks a number": ({"hooks": 5}, "on_request"),
+    "converter a number": ({"converter": 5}, "make_converter"),
 }
 
 

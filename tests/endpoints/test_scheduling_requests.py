@@ -7,11 +7,13 @@ import pytest
 
 from timezest_async import (
     AssociatedEntity,
+    BadRequestError,
     EntityType,
     F,
     InvalidRequestError,
     NotFoundError,
     OutcomeUnknownError,
+    PaginationError,
     PermissionDeniedError,
     RateLimiter,
     Status,
@@ -213,3 +215,48 @@ async def test_filters_as_text(sandbox: Sandbox, client: TimeZestClient) -> None
 def test_named_constructors_take_what_their_type_takes() -> None:
     with pytest.raises(InvalidRequestError, match="number"):
         AssociatedEntity.autotask_ticket()
+
+
+@pytest.mark.asyncio
+async def test_shape_errors_show_the_body_as_it_came_and_the_retries_but_no_key() -> None:
+    key = "a-key-that-the-service-repeats"
+    body = '{ "id" : 5, "echo": "' + key + '"}'
+    async with Sandbox(api_key=key) as sandbox, TimeZestClient(key, sandbox.base_url) as client:
+        sandbox.faults.script(None, [AnswerWith(503), AnswerWith(200, body=body)])
+        with pytest.raises(UnexpectedResponseError) as caught:
+            await client.scheduling_requests.get("sreq_a")
+        assert caught.value.body_start == '{ "id" : 5, "echo": "***"}'
+        assert caught.value.retries_taken == 1
+        sandbox.faults.script(None, [AnswerWith(503), AnswerWith(200, body='{"data": [' + body + "]}")])
+        with pytest.raises(UnexpectedResponseError) as caught:
+            await client.scheduling_requests.list().to_list()
+        assert caught.value.body_start.startswith('{"data": [{ "id"')
+        assert caught.value.retries_taken == 1
+        wrong = f'{{"data": [], "next_page": "http://[x/{key}"}}'
+        sandbox.faults.script(None, [AnswerWith(200, body=wrong)])
+        with pytest.raises(PaginationError) as lost:
+            await client.scheduling_requests.list().to_list()
+        assert key not in str(lost.value)
+
+
+@pytest.mark.asyncio
+async def test_candidates_of_a_ticket_known_by_its_id(sandbox: Sandbox, client: TimeZestClient) -> None:
+    for id in (9, 10):
+        sandbox.add_contact("autotask/ticket", id=id, name="Lou", email="lou@example.com")
+    other = AssociatedEntity.autotask_ticket(id=10)
+    await client.scheduling_requests.create(**GOOD, associated_entities=[other])
+    sandbox.faults.script("POST /scheduling_requests", [AnswerLost()])
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await client.scheduling_requests.create(
+            **GOOD, associated_entities=[AssociatedEntity.autotask_ticket(id=9)]
+        )
+    [candidate] = await caught.value.find_candidates(client)
+    assert candidate.associated_entities[0].id == 9
+
+
+@pytest.mark.asyncio
+async def test_only_a_running_list_gives_a_checkpoint(sandbox: Sandbox, client: TimeZestClient) -> None:
+    sandbox.faults.script(None, [AnswerWith(400)])
+    with pytest.raises(BadRequestError) as caught:
+        await client.agents.get("agnt_sam")
+    assert caught.value.checkpoint is None

@@ -81,6 +81,9 @@ class Service:
             sent_at=datetime.now(UTC),
         )
 
+    def blot(self, text: str) -> str:
+        return text
+
     async def reserve(self) -> Reservation:
         return Reservation(await self.limiter.acquire(), 0.0, 0.0)
 

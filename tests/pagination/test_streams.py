@@ -448,3 +448,20 @@ def test_sync_iteration_teaches() -> None:
     paginator = Service(RECORDS).list()
     with pytest.raises(TypeError, match="async for"):
         list(paginator)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_what_two_pages_share_comes_once(concurrency: int) -> None:
+    service = Service(RECORDS)
+    usual = service.answer
+
+    def overlapping(url: Any) -> dict[str, Any]:
+        page = usual(url)
+        if after := url.query.get("starting_after"):
+            place = [one["id"] for one in RECORDS].index(after)
+            page["data"] = [RECORDS[place], *page["data"]]
+        return page
+
+    service.answer = overlapping  # type: ignore[method-assign]
+    assert ids(await service.list(concurrency=concurrency).to_list()) == ids(RECORDS)

@@ -89,7 +89,7 @@ class Wire:
 
 
 async def arrival(sandbox: Sandbox) -> None:
-    while not sandbox.requests_seen:  # noqa: ASYNC110 - the list of arrivals has no event
+    while not sandbox.requests_seen:
         await asyncio.sleep(0)
 
 

@@ -141,8 +141,6 @@ def test_no_truth_value(node: Any, use: Callable[[Any], Any]) -> None:
         lambda: 1 & NEW,
         lambda: NEW | None,
         lambda: [] | NEW,
-        lambda: tql.all_of(NEW, True),
-        lambda: tql.any_of("x"),
         lambda: tql.And([NEW, 3]),
         lambda: F.status == "new" & NEW,
     ],
@@ -150,6 +148,13 @@ def test_no_truth_value(node: Any, use: Callable[[Any], Any]) -> None:
 def test_only_filters_are_joined(join: Callable[[], Any]) -> None:
     with pytest.raises(TypeError, match="put each comparison in parentheses"):
         join()
+
+
+@pytest.mark.parametrize("given", [(NEW, True), ("x",), ([NEW],), (None,)])
+def test_only_filters_are_joined_by_functions(given: tuple[Any, ...]) -> None:
+    for function in (tql.all_of, tql.any_of):
+        with pytest.raises(TypeError, match="one by one"):
+            function(*given)
 
 
 def test_joining_none_or_one() -> None:

@@ -41,7 +41,11 @@ async def ask_greedily() -> None:
     answered = limited = 0
     async with limiter() as shared:
         transport = Transport(
-            api_key=plan["api_key"], base_url=plan["base_url"], rate_limiter=shared, max_attempts=1
+            api_key=plan["api_key"],
+            base_url=plan["base_url"],
+            rate_limiter=shared,
+            max_attempts=1,
+            timeout=shared.lease / 2,
         )
 
         async def greedy() -> None:

@@ -6,13 +6,21 @@ retrieves end user details".
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from timezest_async import tql
 from timezest_async.converter import StructureError, structure
 from timezest_async.errors import InvalidRequestError
-from timezest_async.models import CONTACT_TYPES, TICKET_TYPES, AssociatedEntity, EntityType, TriggerMode
+from timezest_async.models import (
+    CONTACT_TYPES,
+    TICKET_TYPES,
+    AssociatedEntity,
+    EntityType,
+    SchedulingRequest,
+    TriggerMode,
+)
 from timezest_async.tql import scheduling_request as F
 
 
@@ -60,7 +68,7 @@ def _check_end_user(parameters: Mapping[str, Any], entities: Sequence[Associated
         return
     missing = [name for name in ("end_user_name", "end_user_email") if name not in parameters]
     if missing:
-        have = f"a {entities[0].type} supplies none" if entities else "there is no associated entity"
+        have = f"{entities[0].type} supplies none" if entities else "there is no associated entity"
         raise InvalidRequestError(
             f"{' and '.join(missing)} must be given: {have}, and the service takes the end user "
             "from a contact, from a ticket's contact, or from these fields"
@@ -77,6 +85,9 @@ def _entity(value: object) -> AssociatedEntity:
                 f"each of associated_entities is an AssociatedEntity, such as "
                 f'AssociatedEntity.connectwise_psa_service_ticket(number="#1234"), or its JSON: {reason}'
             ) from None
+    for name, text in (("number", value.number), ("id", value.id)):
+        if isinstance(text, str):
+            _text(text, f"the {name} of {value.type}")
     return value.check_identity()
 
 
@@ -90,6 +101,8 @@ def _items(values: object, name: str) -> list[object]:
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidRequestError(f"{name} takes text that is not empty, not {value!r:.100}")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise InvalidRequestError(f"{name} has a control character or a lone surrogate in it: {value!r:.100}")
     return str(value)
 
 
@@ -134,3 +147,15 @@ def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequ
         # LIKE, because the service may have changed the case.
         return F.end_user_email.like(email)
     return F.appointment_type_id == str(parameters["appointment_type_id"])
+
+
+def may_be_of(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether a scheduling request may have been made of a create's parameters.
+
+    It may not be where it names another ticket than the one that the parameters name by its id.
+    """
+    for entity in parameters.get("associated_entities", ()):
+        if entity["type"] in TICKET_TYPES and entity.get("number") is None:
+            ids = {one.id for one in request.associated_entities if one.type == entity["type"]}
+            return not ids or bool(ids & {entity["id"], None})
+    return True

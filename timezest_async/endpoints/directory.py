@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from timezest_async import tql
 from timezest_async.endpoints.lists import Endpoint, check_id
-from timezest_async.errors import NotFoundError
+from timezest_async.errors import NotFoundError, TimeZestError
 from timezest_async.models import Agent, AppointmentType, Resource, Team
 from timezest_async.pagination import Paginator
 
@@ -24,6 +24,9 @@ async def _find(paginator: Paginator[T], id: str, path: str) -> T:
         async for record in records:
             if record.id == id:
                 return record
+    except TimeZestError as error:
+        error.checkpoint = None  # it is nobody's list
+        raise
     finally:
         await records.aclose()
     raise NotFoundError(

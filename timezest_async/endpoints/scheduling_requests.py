@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from timezest_async import tql
 from timezest_async.converter import StructureError
-from timezest_async.endpoints.creating import creation_parameters, likeness
+from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
 from timezest_async.endpoints.lists import Endpoint, check_id
-from timezest_async.errors import OutcomeUnknownError, UnexpectedResponseError
+from timezest_async.errors import OutcomeUnknownError, TimeZestError
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, Paginator
 from timezest_async.tql import scheduling_request as F
@@ -78,11 +78,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
             reason = str(error)
-        raise UnexpectedResponseError(
-            f"the answer is not a scheduling request: {reason}",
-            status=exchange.status,
-            body_start=str(exchange.payload),
-        )
+        raise exchange.unexpected(reason)
 
     async def create(
         self,
@@ -134,15 +130,24 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
             reason = str(error)
-        raise OutcomeUnknownError(
+        reason = exchange.blot(reason)
+        unknown = OutcomeUnknownError(
             f"the service answered {exchange.status}, but not with a scheduling request: {reason}",
             parameters=parameters,
             sent_at=exchange.sent_at,
             status=exchange.status,
         )
+        unknown.retries_taken = exchange.retries_taken
+        raise unknown
 
     async def find_candidates(
         self, parameters: Mapping[str, Any], sent_at: datetime
     ) -> Sequence[SchedulingRequest]:
         """List what may have come of a create; see ``OutcomeUnknownError.find_candidates``."""
-        return await self.list((F.created_at >= sent_at - _CANDIDATES_SINCE) & likeness(parameters)).to_list()
+        since = F.created_at >= sent_at - _CANDIDATES_SINCE
+        try:
+            found = await self.list(since & likeness(parameters)).to_list()
+        except TimeZestError as error:
+            error.checkpoint = None  # it is nobody's list
+            raise
+        return [request for request in found if may_be_of(request, parameters)]

@@ -149,8 +149,7 @@ class ConcurrentSource(QuerySource[T]):
             # A piece whose chain has ended is not asked for again.
             fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
             chain.advance(fetched)
-            page = fetched.page()
-            chain.check_page(page)
+            page = chain.check_page(fetched.page())
         except Exception as error:  # noqa: BLE001 - goes to whoever reads the list
             self._windows.request_failed(request)
             self._fail(error)

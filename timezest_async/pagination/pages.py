@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar, cast
@@ -12,7 +11,7 @@ import attrs
 import yarl
 
 from timezest_async.converter import Listing, ListStructurer, StructureError
-from timezest_async.errors import PaginationError, UnexpectedResponseError
+from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.transport import Exchange, Reservation, Transport
 
@@ -135,17 +134,17 @@ class PageReader(Generic[T]):
                 _trim(listing.next_page), _trim(listing.previous_page), len(listing), lambda: listing.data
             )
         if not is_json_object(envelope):
-            raise _unexpected(exchange, "expected a list object")
+            raise exchange.unexpected("expected a list object")
         data = envelope.get("data")
         if not is_json_array(data):
-            raise _unexpected(exchange, "expected a list object whose `data` is an array")
+            raise exchange.unexpected("expected a list object whose `data` is an array")
 
         def make() -> Sequence[T]:
             try:
                 return self._structurer.structure_many(data, "$.data")
             except StructureError as error:
                 reason = str(error)
-            raise _unexpected(exchange, reason)
+            raise exchange.unexpected(reason)
 
         links = _link(exchange, envelope, "next_page"), _link(exchange, envelope, "previous_page")
         return Fetched(*links, len(data), make)
@@ -177,11 +176,12 @@ class PageReader(Generic[T]):
             origin = _origin(url)
             elsewhere = origin != _origin(page_url) or url.user is not None
         except ValueError:
-            raise PaginationError(f"the page's link {link[:200]!r} is not a URL") from None
+            shown = self._transport.blot(link)[:200]
+            raise PaginationError(f"the page's link {shown!r} is not a URL") from None
         if elsewhere:
             raise PaginationError(
-                f"the page's link leads to {origin}, away from {_origin(page_url)}: not followed, "
-                "since the API key would go there"
+                f"the page's link leads to {self._transport.blot(origin)}, away from {_origin(page_url)}: "
+                "not followed, since the API key would go there"
             )
         return url.with_fragment(None) if url.fragment else url
 
@@ -189,7 +189,7 @@ class PageReader(Generic[T]):
 def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | None:
     link = envelope.get(name)
     if not (link is None or isinstance(link, str)):
-        raise _unexpected(exchange, f"expected `{name}` to be text or null")
+        raise exchange.unexpected(f"expected `{name}` to be text or null")
     return _trim(link)
 
 
@@ -199,12 +199,3 @@ def _trim(link: str | None) -> str | None:
 
 def _origin(url: yarl.URL) -> str:
     return f"{url.scheme}://{url.host}:{url.port}"
-
-
-def _unexpected(exchange: Exchange, reason: str) -> UnexpectedResponseError:
-    body = json.dumps(exchange.payload, ensure_ascii=False)
-    return UnexpectedResponseError(
-        f"the answer of {exchange.url.path} is not of the documented shape: {reason}",
-        status=exchange.status,
-        body_start=body,
-    )

@@ -108,6 +108,7 @@ class Chain(Generic[T]):
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
         self._firsts: set[int] = set()
+        self._latest: set[str] = set()
         self._beginning: datetime | None = None
 
     def advance(self, fetched: Fetched[T]) -> None:
@@ -128,20 +129,24 @@ class Chain(Generic[T]):
         self._asked.add(identity)
         self.url = following
 
-    def check_page(self, page: Page[T]) -> None:
-        """Check that the page is none that was there before.
+    def check_page(self, page: Page[T]) -> Page[T]:
+        """Check that the page is none that was there before; leave out what the page before it had too.
 
         Raises:
             PaginationError: It is: a loop.
         """
         if not page.data:
-            return
+            return page
         first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
         if first in self._firsts:
             raise PaginationError("a page begins with the same record as an earlier page: a loop")
         self._firsts.add(first)
         if self._reader.is_sorted:
             self._check_direction(page.data)
+        before, self._latest = self._latest, {record.id for record in page.data}  # type: ignore[attr-defined]  # as above
+        if before.isdisjoint(self._latest):
+            return page
+        return attrs.evolve(page, data=tuple(one for one in page.data if one.id not in before))  # type: ignore[attr-defined]  # as above
 
     def _check_direction(self, records: Sequence[Any]) -> None:
         """Check that a sorted list has not gone back behind where this chain began.
@@ -239,8 +244,7 @@ class SerialSource(QuerySource[T]):
             if self._wanted is None or self._read < self._wanted:
                 self.start()
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
-            page = fetched.page()
-            self._chain.check_page(page)
+            page = self._chain.check_page(fetched.page())
             self._after = self._last_taken()
             self._page, self._taken = page, 0
             self._records = page.data[::-1] if self.backwards else page.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, cast
 
@@ -101,8 +101,10 @@ class Attribute(Generic[E, V]):
         raise NotImplementedError
 
     def _accept_list(self, operator: Operator, value: object) -> tuple[str, ...]:
-        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-            self._refuse_value(value, f"{operator} takes a list of texts, such as [{value!r}]")
+        given = value
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            shown = [value] if isinstance(value, str) else ["new", "sent"]
+            self._refuse_value(given, f"{operator} takes a list of texts, such as {shown!r}")
         items = list(cast("Iterable[object]", value))
         if not items:
             self._refuse_value(

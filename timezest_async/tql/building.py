@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from timezest_async.errors import FilterError
-from timezest_async.tql.expressions import And, E, Expression, Junction, Or, operand
+from timezest_async.tql.expressions import And, E, Expression, Junction, Or, is_expression
 
 
 def all_of(*expressions: Expression[E]) -> Expression[E]:
@@ -29,9 +29,12 @@ def any_of(*expressions: Expression[E]) -> Expression[E]:
 def _join(junction: type[Junction[E]], name: str, expressions: tuple[Expression[E], ...]) -> Expression[E]:
     if not expressions:
         raise FilterError(f"tql.{name}() needs at least one expression; for no filter, give None")
-    if len(expressions) == 1:
-        return operand(expressions[0], name)
-    return junction(expressions)
+    for expression in expressions:
+        if not is_expression(expression):
+            raise TypeError(
+                f"tql.{name}() takes expressions one by one, not {expression!r}: tql.{name}(*list)"
+            )
+    return expressions[0] if len(expressions) == 1 else junction(expressions)
 
 
 class Raw(Expression[E]):

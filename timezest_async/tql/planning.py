@@ -61,7 +61,7 @@ def plan(expression: Expression[Any], *, max_queries: int = MAX_QUERIES) -> Plan
         UnsupportedFilterError: More than ``max_queries`` would be needed, or so many on the way to the
             result that the rest is not worked out.
     """
-    if max_queries < 1:
+    if type(max_queries) is not int or max_queries < 1:
         raise FilterError(f"max_queries is a whole number from 1 on, not {max_queries!r}")
     if _is_simple(expression):
         return Plan((plain(expression),))

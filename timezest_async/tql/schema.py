@@ -88,7 +88,7 @@ def _unknown(schema: Schema, name: str) -> UnknownAttributeError:
             f"the service filters on {', '.join(attributes)}"
         )
     else:
-        suggestion = difflib.get_close_matches(name, attributes, n=1, cutoff=0.0)[0]
+        suggestion = difflib.get_close_matches(name.lower(), attributes, n=1, cutoff=0.0)[0]
         message = (
             f"{path} does not exist; the nearest is {attributes[suggestion]!r}, and there are "
             f"{', '.join(attributes)}"

@@ -20,13 +20,14 @@ from timezest_async.errors import (
     UnexpectedResponseError,
 )
 from timezest_async.transport import wire
+from timezest_async.transport.bodies import opening
 from timezest_async.transport.hooks import Moment, tell
 from timezest_async.transport.http import Answer, Decode, Request, decipher, retry_after
 from timezest_async.transport.rate_limits import Limiter, Slot
 from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
 from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
 from timezest_async.transport.sessions import Sessions
-from timezest_async.transport.settings import Settings
+from timezest_async.transport.settings import Secret, Settings
 
 NOTICEABLE = 0.001
 """Seconds from which on waiting for the budget is told to the hooks."""
@@ -44,6 +45,7 @@ class Exchange:
         seconds: How long the last attempt took.
         waited: Seconds spent waiting for the budget and in back-offs.
         sent_at: When it was first sent (UTC).
+        body: The answer as it came, decompressed.
     """
 
     status: int
@@ -53,6 +55,22 @@ class Exchange:
     seconds: float
     waited: float
     sent_at: datetime
+    body: bytes = attrs.field(default=b"", repr=False)
+    _key: Secret = attrs.field(default=Secret(), repr=False, alias="key")
+
+    def blot(self, text: str) -> str:
+        """Blot out the API key, should the answer have repeated it."""
+        return text.replace(self._key, "***") if self._key else text
+
+    def unexpected(self, reason: str) -> UnexpectedResponseError:
+        """Make the error for a good answer whose content is not the documented one."""
+        error = UnexpectedResponseError(
+            f"the answer of {self.url.path} is not of the documented shape: {self.blot(reason)}",
+            status=self.status,
+            body_start=opening(self.body, self._key),
+        )
+        error.retries_taken = self.retries_taken
+        return error
 
 
 class Call:
@@ -151,6 +169,8 @@ class Call:
                 seconds=self._clock() - began,
                 waited=self._waited,
                 sent_at=self._sent_at,
+                body=answer.body,
+                key=self._settings.key,
             )
         except TimeZestError as caught:
             error = verdict = self._verdict(caught, reception.status)

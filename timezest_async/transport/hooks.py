@@ -52,15 +52,19 @@ class Hooks(Protocol):
 
     def on_request(self, moment: Moment) -> None:
         """Hear that an attempt is about to be sent."""
+        del moment  # mypy takes a method without a body for abstract
 
     def on_response(self, moment: Moment) -> None:
         """Hear how an attempt ended: with an answer, an error or a cancellation."""
+        del moment  # mypy takes a method without a body for abstract
 
     def on_retry(self, moment: Moment) -> None:
         """Hear that the back-off after a failed attempt is over; ``status`` and ``error`` are its."""
+        del moment  # mypy takes a method without a body for abstract
 
     def on_wait(self, moment: Moment) -> None:
         """Hear that an attempt had to wait for the budget, and how long."""
+        del moment  # mypy takes a method without a body for abstract
 
 
 def tell(
@@ -68,7 +72,7 @@ def tell(
 ) -> None:
     """Call one hook, if there are any; what it raises is logged and goes no further."""
     if hooks is None:
-        return
+        del moment  # mypy takes a method without a body for abstract
     try:
         getattr(hooks, event)(moment)
     except Exception:

@@ -72,6 +72,11 @@ class Transport:
             raise ConfigurationError(f"session is {type(session).__name__}: give an aiohttp.ClientSession.")
         if rate_limiter is not None and not callable(getattr(rate_limiter, "acquire", None)):
             raise ConfigurationError(f"rate_limiter is {type(rate_limiter).__name__}: give a RateLimiter.")
+        events = ("on_request", "on_response", "on_retry", "on_wait")
+        if hooks is not None and not all(callable(getattr(hooks, event, None)) for event in events):
+            raise ConfigurationError(
+                f"hooks is {type(hooks).__name__}: give an object with {', '.join(events)}."
+            )
         if not isinstance(cast("object", trust_env), bool):
             raise ConfigurationError(f"trust_env is {trust_env!r}: give True or False.")
         self._settings = checks.Settings(
@@ -124,6 +129,10 @@ class Transport:
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._sessions.closed
+
+    def blot(self, text: str) -> str:
+        """Blot out the API key in what the service sent, before it is shown."""
+        return text.replace(self._settings.key, "***")
 
     async def reserve(self) -> reservations.Reservation:
         """Wait for a slot of the budget before deciding what to ask.
