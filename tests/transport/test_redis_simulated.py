@@ -408,7 +408,7 @@ def test_a_waiter_cancelled_at_the_very_moment_of_its_turn_gives_it_on(link: red
         with pytest.raises(asyncio.CancelledError):
             await unlucky
         (await limiter.acquire()).release()
-        assert clock() == began
+        assert clock() == pytest.approx(began, abs=0.01)  # no wait but for an answer on its way
         await limiter.close()
 
     virtual.run(main())
@@ -491,7 +491,7 @@ def test_out_of_touch_a_process_goes_on_with_its_share_and_owns_up_afterwards(li
         process.killed = True
         began = clock()
         slots = [await limiter.acquire() for _ in range(3)]
-        assert clock() == began
+        assert clock() == pytest.approx(began, abs=0.01)  # no wait but for an answer on its way
         assert limiter.available == 0
         waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0)
@@ -511,7 +511,7 @@ def test_out_of_touch_a_process_goes_on_with_its_share_and_owns_up_afterwards(li
         began = clock()
         for slot in [await limiter.acquire() for _ in range(10)]:
             slot.release()
-        assert clock() == began
+        assert clock() == pytest.approx(began, abs=0.01)  # no wait but for an answer on its way
         await limiter.close()
 
     virtual.run(main())
