@@ -28,9 +28,8 @@ def fold(
     """
     uses: dict[int, int] = {}
     for node in nodes(root):
-        if node.terms:
-            for term in node.terms:
-                uses[id(term)] = uses.get(id(term), 0) + 1
+        for term in node.terms:
+            uses[id(term)] = uses.get(id(term), 0) + 1
     results: dict[int, R] = {}
     stack: list[Expression[Any]] = [root]
     while stack:
@@ -60,8 +59,7 @@ def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
             continue
         seen.add(id(node))
         yield node
-        if node.terms:
-            stack.extend(reversed(node.terms))
+        stack.extend(reversed(node.terms))
 
 
 def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
