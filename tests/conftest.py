@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.secrets.search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
 from timezest_async import RateLimiter, TimeZestClient
 from timezest_async.sandbox import Sandbox
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: compressed ones hold the time, and each worker must collect the same."""
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest_asyncio.fixture

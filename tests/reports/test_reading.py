@@ -107,7 +107,7 @@ GOOD = json.dumps(RECORD).encode() + b"\n"
             "of kind 'agent': such files are given by --names",
         ),
         ("x.jsonl", b"\xff\xfe\n", "is damaged"),
-        ("x.jsonl.gz", gzip.compress(GOOD * 99)[:-12], "is damaged"),
+        ("x.jsonl.gz", gzip.compress(GOOD * 99, mtime=0)[:-12], "is damaged"),
         ("x.jsonl.gz", GOOD, "Not a gzipped file"),
         ("x.jsonl.zst", GOOD, "is damaged"),
         ("x.jsonl.zst", zstandard.compress(GOOD * 99) + zstandard.compress(GOOD)[:-3], "within a zstd frame"),
