@@ -181,13 +181,19 @@ def test_unknown_names() -> None:
     with pytest.raises(errors.UnknownAttributeError) as caught:
         _ = F.stauts
     assert caught.value.suggestion == "status"
+    assert str(caught.value).endswith("does not exist; the nearest is F.status")
+    with pytest.raises(errors.UnknownAttributeError, match=r"nearest is F\.\w+, and there are autotask"):
+        _ = F.no_such_attribute
     with pytest.raises(errors.UnknownAttributeError, match="exists on the record"):
         _ = tql.team.created_at
     with pytest.raises(errors.FilterError, match="no entity"):
         attribute_named("agents", "name")
     assert not hasattr(F, "_ipython_display_")
-    with pytest.raises(AttributeError, match="have no 'lower'"):
+    with pytest.raises(
+        AttributeError, match="F.status has no 'lower': a String takes ==, !=, like, not_like"
+    ):
         _ = F.status.lower
+    assert not hasattr(F.status, "_ipython_display_")
     with pytest.raises(AttributeError):
         F.status = F.team
 
@@ -221,6 +227,7 @@ def test_values_become_canonical() -> None:
 MOMENT = datetime(2023, 8, 9, 12, 58, 36, tzinfo=UTC)
 HALF = MOMENT + timedelta(microseconds=500_000)
 SECONDS = 1_691_585_916
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +291,10 @@ def test_a_fraction_is_rounded_to_what_means_the_same(moment: datetime, delta: i
         (lambda: F.status.like(None), "no null"),
         (lambda: F.autotask_company_id == "12", "write 12"),
         (lambda: F.autotask_company_id == 2**63, "64 bits"),
+        (lambda: F.autotask_company_id == 10**5_000, "(a huge int): does not fit into 64 bits"),
+        (lambda: F.status == 10**5_000, "takes text (str)"),
+        (lambda: F.created_at > "x" * 60_000, "xxx…: takes a datetime"),
+        (lambda: F.created_at >= LAST_INSTANT, "1 to 9999"),
         (lambda: F.service_now_task_id == 12, 'write "12"'),
         (lambda: F.autotask_ticket_number == 12, 'write "12"'),
         (lambda: tql.agent.schedulable == 1, "True or False"),
@@ -296,4 +307,6 @@ def test_wrong_values_teach(build: Callable[[], Any], fragment: str) -> None:
         build()
     assert fragment in str(caught.value)
     assert f"`{caught.value.attribute}`" in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert ("milliseconds" in fragment) == ("milliseconds" in str(caught.value))
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

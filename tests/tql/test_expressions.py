@@ -6,6 +6,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from time import perf_counter
+from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -141,7 +142,6 @@ def test_no_truth_value(node: Any, use: Callable[[Any], Any]) -> None:
         lambda: 1 & NEW,
         lambda: NEW | None,
         lambda: [] | NEW,
-        lambda: tql.And([NEW, 3]),
         lambda: F.status == "new" & NEW,
     ],
 )
@@ -153,8 +153,42 @@ def test_only_filters_are_joined(join: Callable[[], Any]) -> None:
 @pytest.mark.parametrize("given", [(NEW, True), ("x",), ([NEW],), (None,)])
 def test_only_filters_are_joined_by_functions(given: tuple[Any, ...]) -> None:
     for function in (tql.all_of, tql.any_of):
-        with pytest.raises(TypeError, match="one by one"):
+        with pytest.raises(errors.FilterError, match="one by one"):
             function(*given)
+
+
+REFUSED = {
+    "no attribute": (lambda: tql.Predicate("status", tql.Operator.EQ, "new"), "not 'status'"),
+    "no operator": (lambda: tql.Predicate(F.status, "LTT", "new"), "'LTT' is no operator; there are EQ"),
+    "unhashable operator": (lambda: tql.Predicate(F.status, [], "new"), "is no operator"),
+    "wrong operator": (lambda: tql.Predicate(F.status, tql.Operator.LT, "new"), "takes EQ, NOT_EQ"),
+    "wrong value": (lambda: tql.Predicate(F.status, tql.Operator.EQ, 3), "takes text"),
+    "no terms": (lambda: tql.And(3), "give it a list of them, not 3"),
+    "text": (lambda: tql.Or("ab"), "not 'a'"),
+    "one term": (lambda: tql.And([NEW]), "two or more"),
+    "a wrong term": (lambda: tql.Or([NEW, 3]), "not 3"),
+    "two entities": (lambda: tql.And([NEW, tql.agent.name == "x"]), "scheduling_request and agent"),
+    "raw": (lambda: tql.raw(" "), "takes TQL text"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_never_made(name: str) -> None:
+    make, said = REFUSED[name]
+    with pytest.raises(errors.FilterError) as caught:
+        make()
+    assert said in str(caught.value)
+    # Tools that report errors with their variables find only whole nodes there.
+    assert said in "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+
+
+@pytest.mark.parametrize("name", ["alternating", "negated", "shared"])
+def test_deep_trees_are_pickled_flat(name: str) -> None:
+    expression = deep(DEEP[name])
+    for node in (expression, ~expression):
+        text = pickle.dumps(node)
+        assert len(text) < 100 * DEPTH
+        assert pickle.loads(text).same_as(node)
 
 
 def test_joining_none_or_one() -> None:

@@ -291,7 +291,7 @@ def test_plan_is_a_frozen_collection() -> None:
 
 @pytest.mark.parametrize("thing", [None, "status~EQ~new", F.status, 3])
 def test_only_expressions_are_planned(thing: Any) -> None:
-    with pytest.raises(TypeError, match=r"F\.status == \"new\""):
+    with pytest.raises(errors.FilterError, match=r"F\.status == \"new\""):
         tql.plan(thing)
 
 
@@ -346,13 +346,43 @@ def test_what_would_explode_is_refused_at_once(name: str) -> None:
 def test_what_looks_like_exploding_and_is_small() -> None:
     choices = [F.status.in_([f"{i}", "x"]) for i in range(20)]
     assert queries(tql.all_of(*choices)) == ["status~EQ~x"]
-    pairs = [NEW | company(i) for i in range(100)]
+    pairs = [NEW | company(i) for i in range(1_000)]
     assert len(queries(tql.all_of(*pairs))) == 2
     assert queries(tql.any_of(*[F.status == str(i) for i in range(5_000)]))[0].startswith(
         "status~IN~0,1,2,3,"
     )
     assert queries(tql.any_of(*[F.created_at > i for i in range(5_000)])) == ["created_at~GT~0"]
     assert len(queries(tql.all_of(*[F.agent == str(i) for i in range(5_000)]))) == 1
+
+
+EXCLUDED = [
+    ("new", F.appointment_type_id == "c"),
+    ("scheduled", F.team == "y"),
+    ("cancelled", F.created_at < 3),
+    ("sent", F.appointment_type_id == "b"),
+    ("closed", F.team == "x"),
+    ("sent", F.team == "y"),
+    ("closed", F.appointment_type_id == "b"),
+    ("scheduled", F.created_at < 4),
+    ("cancelled", F.appointment_type_id == "b"),
+]
+
+
+def test_exclusions_are_not_multiplied_out() -> None:
+    # 2^9 as written; choices about the same attributes are joined first, since they absorb one another.
+    excluded = tql.all_of(*[~((F.status == status) & other) for status, other in EXCLUDED])
+    assert len(tql.plan(excluded)) == 22
+
+
+def test_queries_come_in_the_order_of_first_appearance() -> None:
+    # The second choice is joined first: it is about an attribute that is known already.
+    people, rest = (F.team == "t") | (F.agent == "b"), CLOSED | (F.created_at < 3)
+    assert queries((F.created_at > 1) & people & rest) == [
+        "created_at~GT~1~AND~team~EQ~t~AND~status~EQ~closed",
+        "created_at~GT~1~AND~team~EQ~t~AND~created_at~LT~3",
+        "created_at~GT~1~AND~agent~EQ~b~AND~status~EQ~closed",
+        "created_at~GT~1~AND~agent~EQ~b~AND~created_at~LT~3",
+    ]
 
 
 def test_a_tree_of_200_nodes_is_quick() -> None:

@@ -97,5 +97,5 @@ def test_an_or_is_refused_wherever_it_stands() -> None:
 
 @pytest.mark.parametrize("thing", [None, "status~EQ~new", F.status, 3])
 def test_only_expressions_are_rendered(thing: Any) -> None:
-    with pytest.raises(TypeError, match=r"F\.status == \"new\""):
+    with pytest.raises(errors.FilterError, match=r"F\.status == \"new\""):
         tql.render(thing)

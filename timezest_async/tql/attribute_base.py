@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeV
 
 from timezest_async.errors import InvalidValueError, UnsupportedOperatorError
 from timezest_async.tql.expressions import E, Predicate, Value
-from timezest_async.tql.operators import LEGAL, METHODS, Kind, Operator, kinds_taking
+from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -118,7 +118,8 @@ class Attribute(Generic[E, V]):
 
     def _accept_text(self, value: object) -> str:
         if not isinstance(value, str):
-            hint = f'; write "{value}"' if isinstance(value, int) and not isinstance(value, bool) else ""
+            is_number = isinstance(value, int) and not isinstance(value, bool) and value in _INT64
+            hint = f'; write "{value}"' if is_number else ""
             self._refuse_value(value, f"takes text (str){hint}")
         if not value.isprintable():  # cheap, and true of nearly all text
             for position, character in enumerate(value):
@@ -139,16 +140,18 @@ class Attribute(Generic[E, V]):
 
     def _refuse_operator(self, operator: Operator) -> NoReturn:
         legal = ", ".join(LEGAL[self.kind])
-        article = "an" if self.kind is Kind.ID else "a"
         raise UnsupportedOperatorError(
-            f"`{self.path}` is {article} {self.kind} and takes {legal}; {operator} is for "
+            f"`{self.path}` is {self._described()} and takes {legal}; {operator} is for "
             f"{kinds_taking(operator)} attributes",
             attribute=self.path,
             operator=operator.value,
         )
 
+    def _described(self) -> str:
+        return f"{'an' if self.kind is Kind.ID else 'a'} {self.kind}"
+
     def _refuse_value(self, value: object, reason: str) -> NoReturn:
-        raise InvalidValueError(f"`{self.path}`: {value!r}: {reason}", attribute=self.path, value=value)
+        raise InvalidValueError(f"`{self.path}`: {shown(value)}: {reason}", attribute=self.path, value=value)
 
     def __repr__(self) -> str:
         return f"F.{self.name}" if self.entity == "scheduling_request" else f"tql.{self.path}"
@@ -168,7 +171,10 @@ class Attribute(Generic[E, V]):
         def __getattr__(self, name: str) -> NoReturn:
             if name in _OPERATORS:
                 self._refuse_operator(_OPERATORS[name])
-            raise AttributeError(f"`{type(self).__name__}` attributes of a filter have no {name!r}")
+            if name.startswith("_"):  # asked for by copy, pickle, and the like
+                raise AttributeError(name)
+            methods = [METHODS.get(operator, SYMBOLS.get(operator)) for operator in LEGAL[self.kind]]
+            raise AttributeError(f"{self!r} has no {name!r}: {self._described()} takes {', '.join(methods)}")
 
         def __lt__(self, other: object) -> Predicate[E]:
             return self.operate(Operator.LT, other)
@@ -200,3 +206,12 @@ class Attribute(Generic[E, V]):
             )
 
         __and__ = __rand__ = __or__ = __ror__ = __invert__ = _needs_comparison
+
+
+def shown(value: object) -> str:
+    """Write a refused value for an error message, where it may be of any length."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python writes
+        return f"(a huge {type(value).__name__})"
+    return text if len(text) <= 120 else f"{text[:120]}…"

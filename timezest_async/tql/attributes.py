@@ -144,7 +144,8 @@ class Timestamp(_Ordered[E, Moment]):
 
     def _in_range(self, seconds: int, value: object) -> int:
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
-            hint = " (these look like milliseconds)" if 10**11 < seconds < 10**14 else ""
+            is_long = isinstance(value, int) and 10**11 < value < 10**14
+            hint = " (these look like milliseconds)" if is_long else ""
             self._refuse_value(value, f"takes epoch seconds within the years 1 to 9999{hint}")
         return seconds
 

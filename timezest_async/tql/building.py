@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from timezest_async.errors import FilterError
 from timezest_async.tql.expressions import And, E, Expression, Junction, Or, is_expression
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 def all_of(*expressions: Expression[E]) -> Expression[E]:
     """Join expressions with AND; a single one is returned as it is.
 
     Raises:
-        FilterError: None is given: "everything" is said by giving no filter at all.
+        FilterError: None is given: "everything" is said by giving no filter at all. Or something else than
+            expressions.
     """
     return _join(And, "all_of", expressions)
 
@@ -21,7 +25,7 @@ def any_of(*expressions: Expression[E]) -> Expression[E]:
     """Join expressions with OR; a single one is returned as it is.
 
     Raises:
-        FilterError: None is given, which would match nothing.
+        FilterError: None is given, which would match nothing. Or something else than expressions.
     """
     return _join(Or, "any_of", expressions)
 
@@ -31,7 +35,7 @@ def _join(junction: type[Junction[E]], name: str, expressions: tuple[Expression[
         raise FilterError(f"tql.{name}() needs at least one expression; for no filter, give None")
     for expression in expressions:
         if not is_expression(expression):
-            raise TypeError(
+            raise FilterError(
                 f"tql.{name}() takes expressions one by one, not {expression!r}: tql.{name}(*list)"
             )
     return expressions[0] if len(expressions) == 1 else junction(expressions)
@@ -44,13 +48,16 @@ class Raw(Expression[E]):
 
     text: str
 
-    def __init__(self, text: str) -> None:
+    def __new__(cls, text: str) -> Self:
+        """Take the text, if it is any."""
         if not (isinstance(cast("object", text), str) and text.strip()):
             raise FilterError(
                 f"tql.raw() takes TQL text such as 'scheduling_request.status~EQ~new', not {text!r}"
             )
-        object.__setattr__(self, "text", text)
-        self._prepare(None, is_negatable=False)
+        raw = object.__new__(cls)
+        object.__setattr__(raw, "text", text)
+        raw._prepare(None, is_negatable=False)
+        return raw
 
     def _leaf_key(self) -> object:
         return self.text

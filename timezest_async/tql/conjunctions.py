@@ -182,9 +182,12 @@ class ChoiceGroup(ListGroup):
         return True
 
     def _covers(self, fact: Fact) -> bool:
-        if fact.operator is Operator.NOT_IN and self.listing:
-            return self.listings()[0].values.isdisjoint(fact.values)
-        return super()._covers(fact)
+        if not self.listing:
+            return super()._covers(fact)
+        chosen = self.facts[self.listing[0]].values
+        if fact.operator is Operator.IN:
+            return chosen <= fact.values
+        return fact.operator is Operator.NOT_IN and chosen.isdisjoint(fact.values)
 
 
 def _group_about(leaf: Expression[Any]) -> Group:
@@ -232,9 +235,11 @@ class Conjunction:
         return self._keys
 
     def implies(self, other: Conjunction) -> bool:
-        """Tell whether every record that satisfies this surely satisfies the other."""
-        if not other.paths <= self.paths:
-            return False
+        """Tell whether every record that satisfies this surely satisfies another one.
+
+        Args:
+            other: It has facts only about attributes that this one has facts about: no other is implied.
+        """
         for path, group in other.groups.items():
             own = self.groups[path]
             if own is not group and not own.implies(group):
@@ -253,10 +258,18 @@ class Conjunction:
         group = _group_of(new if fact.key == old.key else fact for fact in facts)
         return Conjunction(self.groups | {old.path: group})
 
+    @property
+    def positions(self) -> list[int]:
+        """Where the facts first appear in the expression, ascending."""
+        return [fact.position for fact in self._in_order()]
+
+    def _in_order(self) -> list[Fact]:
+        facts = [fact for group in self.groups.values() for fact in group.facts.values()]
+        return sorted(facts, key=lambda fact: fact.position)
+
     def to_expression(self) -> Expression[Any]:
         """Write the facts as a predicate, raw text, or an ``And`` of these."""
-        facts = [fact for group in self.groups.values() for fact in group.facts.values()]
-        leaves = [fact.leaf for fact in sorted(facts, key=lambda fact: fact.position)]
+        leaves = [fact.leaf for fact in self._in_order()]
         return leaves[0] if len(leaves) == 1 else And(leaves)
 
 

@@ -8,11 +8,11 @@ looks. No function here recurses, so that a filter built by a program may be tho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.operators import METHODS, SYMBOLS, Operator
-from timezest_async.tql.walking import fold
+from timezest_async.tql.walking import alike, build, fold, spell, steps_to
 
 if TYPE_CHECKING:
     from typing import Self
@@ -101,24 +101,7 @@ class Expression(Generic[E]):
 
     def same_as(self, other: object) -> bool:
         """Tell whether another expression is built alike: same nodes, same order, same values."""
-        if not is_expression(other):
-            return False
-        pairs: list[tuple[Expression[Any], Expression[Any]]] = [(self, other)]
-        compared: set[tuple[int, int]] = set()  # nodes may be shared, and so be met again
-        while pairs:
-            a, b = pairs.pop()
-            if a is b or (id(a), id(b)) in compared:
-                continue
-            compared.add((id(a), id(b)))
-            if type(a) is not type(b):
-                return False
-            if isinstance(a, Junction) and isinstance(b, Junction):
-                if len(a.terms) != len(b.terms):
-                    return False
-                pairs.extend(zip(a.terms, b.terms, strict=True))
-            elif a._leaf_key() != b._leaf_key():
-                return False
-        return True
+        return is_expression(other) and alike(self, other, lambda leaf: leaf._leaf_key())
 
     def __eq__(self, other: object) -> bool:
         return is_expression(other) and hash(self) == hash(other) and self.same_as(other)
@@ -148,15 +131,7 @@ class Expression(Generic[E]):
 
     def __repr__(self) -> str:
         """Give the Python that builds this expression."""
-        pieces: list[str] = []
-        stack: list[str | Expression[Any]] = [self]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                pieces.append(item)
-            else:
-                stack.extend(reversed(item._repr_parts()))
-        return "".join(pieces)
+        return spell(self, lambda node: node._repr_parts())
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
@@ -198,23 +173,36 @@ class Predicate(Expression[E]):
     operator: Operator
     value: Value
 
-    def __init__(self, attribute: Attribute[E, Any], operator: Operator, value: object) -> None:
-        _set(self, "attribute", attribute)
-        _set(self, "operator", operator := Operator(operator))
-        _set(self, "value", attribute.accept(operator, value))
-        self._prepare(attribute.entity, is_negatable=True)
+    # All nodes are made in __new__, which leaves no half-made node behind where something is refused.
+    def __new__(cls, attribute: Attribute[E, Any], operator: Operator, value: object) -> Self:
+        """Build the predicate, checked."""
+        try:
+            accept = attribute.accept
+        except AttributeError:
+            raise FilterError(
+                f"a Predicate is about an attribute such as F.status, not {attribute!r}"
+            ) from None
+        if type(operator) is not Operator:
+            if operator not in list(Operator):
+                raise FilterError(f"{operator!r} is no operator; there are {', '.join(Operator)}")
+            operator = Operator(operator)
+        return cls._make(attribute, operator, accept(operator, value))
+
+    @classmethod
+    def _make(cls, attribute: Attribute[E, Any], operator: Operator, value: Value) -> Self:
+        predicate = object.__new__(cls)
+        _set(predicate, "attribute", attribute)
+        _set(predicate, "operator", operator)
+        _set(predicate, "value", value)
+        predicate._prepare(attribute.entity, is_negatable=True)
+        return predicate
 
     def _negate(self) -> Predicate[E]:
         return self.with_operator(self.operator.negated, self.value)
 
     def with_operator(self, operator: Operator, value: Value) -> Predicate[E]:
         """Build a predicate on the same attribute from a value known to be canonical."""
-        predicate: Predicate[E] = Predicate.__new__(Predicate)
-        _set(predicate, "attribute", self.attribute)
-        _set(predicate, "operator", operator)
-        _set(predicate, "value", value)
-        predicate._prepare(self.entity, is_negatable=True)
-        return predicate
+        return self._make(self.attribute, operator, value)
 
     def _leaf_key(self) -> object:
         # The type keeps 1 apart from True, which Python holds equal.
@@ -242,12 +230,14 @@ class Junction(Expression[E]):
     dual: ClassVar[type[Junction[Any]]]
     """The class that ``~`` turns this one into."""
 
-    def __init__(self, terms: Iterable[Expression[E]]) -> None:
+    def __new__(cls, terms: Iterable[Expression[E]]) -> Self:
+        """Join expressions, each about the same entity."""
         flat: list[Expression[E]] = []
         entity: str | None = None
         negatable = True
-        for term in terms:
-            operand(term, self._symbol)
+        for term in terms if isinstance(terms, tuple) else _listed(terms, cls.__name__):
+            if not is_expression(term):
+                raise FilterError(f'{cls.__name__} joins expressions such as F.status == "new", not {term!r}')
             if term.entity is not None and term.entity != entity:
                 if entity is not None:
                     raise FilterError(
@@ -256,20 +246,25 @@ class Junction(Expression[E]):
                     )
                 entity = term.entity
             negatable = negatable and term.is_negatable
-            if type(term) is type(self):
+            if type(term) is cls:
                 flat.extend(term.terms)
             else:
                 flat.append(term)
         if len(flat) < 2:
             raise FilterError(
-                f"{type(self).__name__} joins two or more expressions, not {len(flat)}: "
-                f"tql.{self._function}(...) also takes one"
+                f"{cls.__name__} joins two or more expressions, not {len(flat)}: "
+                f"tql.{cls._function}(...) also takes one"
             )
-        self._fill(tuple(flat), entity, negatable=negatable)
+        return cls._make(tuple(flat), entity, is_negatable=negatable)
 
-    def _fill(self, terms: tuple[Expression[E], ...] | None, entity: str | None, *, negatable: bool) -> None:
-        _set(self, "_terms", terms)
-        self._prepare(entity, is_negatable=negatable)
+    @classmethod
+    def _make(
+        cls, terms: tuple[Expression[E], ...] | None, entity: str | None, *, is_negatable: bool
+    ) -> Self:
+        junction = object.__new__(cls)
+        _set(junction, "_terms", terms)
+        junction._prepare(entity, is_negatable=is_negatable)
+        return junction
 
     @property
     def terms(self) -> tuple[Expression[E], ...]:
@@ -281,9 +276,7 @@ class Junction(Expression[E]):
         return self._terms  # type: ignore[return-value]  # filled just above
 
     def _negate(self) -> Expression[E]:
-        dual = self.dual.__new__(self.dual)
-        dual._fill(None, self.entity, negatable=True)
-        return dual
+        return self.dual._make(None, self.entity, is_negatable=True)
 
     def _repr_parts(self) -> list[str | Expression[Any]]:
         # Python's own parser recurses on long chains of operators; a call's arguments it does not.
@@ -299,7 +292,8 @@ class Junction(Expression[E]):
         return parts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.terms,)
+        # As a flat list: pickle would recurse into terms.
+        return build, (steps_to(self),)
 
 
 class And(Junction[E]):
@@ -325,6 +319,12 @@ Or.dual = And
 def is_expression(value: object) -> TypeGuard[Expression[Any]]:
     """Tell whether a value is a filter."""
     return isinstance(value, Expression)
+
+
+def _listed(terms: Iterable[Expression[E]], junction: str) -> list[Expression[E]]:
+    if not isinstance(cast("object", terms), Iterable):
+        raise FilterError(f"{junction} joins several expressions: give it a list of them, not {terms!r}")
+    return list(terms)
 
 
 def operand(value: Expression[E], symbol: str) -> Expression[E]:

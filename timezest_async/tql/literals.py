@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final, cast
 
 from timezest_async.errors import InvalidValueError
-from timezest_async.tql.attribute_base import Attribute
+from timezest_async.tql.attribute_base import Attribute, shown
 from timezest_async.tql.attributes import Id
 from timezest_async.tql.operators import Kind
 
@@ -16,7 +16,7 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")  # Python refuses to read long
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _TIME: Final = re.compile(
     _DATE.pattern + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.]([0-9]+))?)?"
-    r"(?:([Zz])|([+-])([0-9]{2}):?([0-5][0-9]))?"
+    r"(?:([Zz])|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?"
 )
 
 
@@ -39,7 +39,7 @@ def read_value(attribute: Attribute[Any, Any], text: str) -> object:
         return read(text)
     except ValueError as error:
         raise InvalidValueError(
-            f"`{attribute.path}`: {text!r}: {error}", attribute=attribute.path, value=text
+            f"`{attribute.path}`: {shown(text)}: {error}", attribute=attribute.path, value=text
         ) from None
 
 
@@ -71,7 +71,7 @@ def _moment(text: str) -> int | date | datetime:
         raise ValueError("says no time zone: add Z for UTC, or an offset such as +02:00")
     zone = UTC
     if sign:
-        offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+        offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes or 0))
         zone = timezone(-offset if sign == "-" else offset)
     # Digits beyond the microsecond count for nothing but that there is a fraction at all.
     digits: str = fraction or ""

@@ -60,20 +60,26 @@ def plan(expression: Expression[Any], *, max_queries: int = MAX_QUERIES) -> Plan
     Raises:
         UnsupportedFilterError: More than ``max_queries`` would be needed, or so many on the way to the
             result that the rest is not worked out.
+        FilterError: It is no expression, or ``max_queries`` no whole number from 1 on.
     """
     if type(max_queries) is not int or max_queries < 1:
         raise FilterError(f"max_queries is a whole number from 1 on, not {max_queries!r}")
     if _is_simple(expression):
         return Plan((plain(expression),))
     if not is_expression(expression):
-        raise TypeError(f'tql.plan() takes an expression such as F.status == "new", not {expression!r}')
-    found = _Planner(max_queries).plan(expression)
+        raise FilterError(
+            f'tql.plan() takes an expression such as F.status == "new", not {expression!r}; tql.parse(...) '
+            "reads text"
+        )
+    size = sum(1 for _ in nodes(expression))
+    found = _Planner(size, max_queries).plan(expression)
     if found is None:
         raise _refusal(
             expression, f"more than {max_queries} queries (as far as it was worked out)", max_queries
         )
     if len(found) > max_queries:
         raise _refusal(expression, f"{len(found)} queries", max_queries)
+    found.sort(key=lambda conjunction: conjunction.positions)
     return Plan(tuple([conjunction.to_expression() for conjunction in found]))
 
 
@@ -110,13 +116,13 @@ class _TooMuchError(Exception):
 class _Planner:
     """One run of ``plan``, with an allowance of work, so that no filter can take long.
 
-    Counted are conjunctions joined with or compared with one another. The allowance grows with the filter
-    and with the queries accepted. Nor may any part of the filter need very many conjunctions, although what
-    it is joined with could contradict most of them.
+    Counted are conjunctions joined with or compared with one another. The allowance grows with the size of
+    large filters (in nodes), and with the queries accepted. Nor may any part of the filter need very many
+    conjunctions, although what it is joined with could contradict most of them.
     """
 
-    def __init__(self, max_queries: int) -> None:
-        self._allowance = 600 + max_queries**2 // 4
+    def __init__(self, size: int, max_queries: int) -> None:
+        self._allowance = max(1_600, 8 * size) + max_queries**2 // 4
         self._widest = 500 + 4 * max_queries
         self._position = 0
 
@@ -133,12 +139,10 @@ class _Planner:
             raise _TooMuchError
 
     def _leaf(self, leaf: Expression[Any]) -> list[Conjunction]:
-        self._spend(-5)
         self._position += 1
         return [Conjunction.of(Fact(plain(leaf), self._position))]
 
     def _join(self, junction: Expression[Any], parts: list[list[Conjunction]]) -> list[Conjunction]:
-        self._spend(-5)
         if isinstance(junction, Or):
             return self._simplify([conjunction for part in parts for conjunction in part])
         # What leaves no choice goes first: it may rule out many of the choices.
@@ -146,9 +150,8 @@ class _Planner:
         if certain is None or not all(parts):
             return []
         joined = [certain]
-        for part in parts:
-            if len(part) > 1:
-                joined = self._distribute(joined, part)
+        for part in _by_kinship((part for part in parts if len(part) > 1), set(certain.paths)):
+            joined = self._distribute(joined, part)
         return joined
 
     def _distribute(self, left: list[Conjunction], right: list[Conjunction]) -> list[Conjunction]:
@@ -181,6 +184,7 @@ class _Planner:
         for members in alike.values():
             free = [(index, fact) for index, fact in members if index not in merged]
             if len(free) > 1:
+                free.sort(key=lambda member: member[1].position)
                 index, first = free[0]
                 values = dict.fromkeys(value for _, fact in free for value in fact.listed())
                 merged |= dict.fromkeys([i for i, _ in free])
@@ -192,7 +196,7 @@ class _Planner:
         """Leave out each conjunction that implies another one."""
         kept: list[Conjunction] = []
         for conjunction in conjunctions:
-            self._spend(1 + len(kept) // 4)
+            self._spend(1 + len(kept) // 3)
             paths = conjunction.paths
             if not any(other.paths <= paths and conjunction.implies(other) for other in kept):
                 kept = [other for other in kept if not (paths <= other.paths and other.implies(conjunction))]
@@ -200,6 +204,17 @@ class _Planner:
             if len(kept) > self._widest:
                 raise _TooMuchError
         return kept
+
+
+def _by_kinship(parts: Iterable[list[Conjunction]], known: set[str]) -> Iterator[list[Conjunction]]:
+    """Yield next what is most about the attributes known so far: what is may contradict or absorb it."""
+    kin: dict[frozenset[str], list[list[Conjunction]]] = {}
+    for part in parts:
+        kin.setdefault(frozenset(_attributes(part)), []).append(part)
+    while kin:
+        attributes = max(kin, key=lambda paths: len(paths & known) / len(paths))
+        yield from sorted(kin.pop(attributes), key=len)
+        known |= attributes
 
 
 def _attributes(conjunctions: Iterable[Conjunction]) -> set[str]:

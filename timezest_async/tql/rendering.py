@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from timezest_async.errors import UnsupportedFilterError
+from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.building import Raw
 from timezest_async.tql.expressions import And, Expression, Or, Predicate, Value
 
@@ -29,6 +29,7 @@ def render(expression: Expression[Any]) -> str:
     Raises:
         UnsupportedFilterError: There is an ``Or`` inside: TQL has none. ``tql.plan`` finds the queries that
             say it together.
+        FilterError: It is no expression.
     """
     if isinstance(expression, And):
         return "~AND~".join([_render_leaf(term) for term in expression.terms])
@@ -45,7 +46,10 @@ def _render_leaf(expression: Expression[Any]) -> str:
             f"TQL has no OR, so one query cannot say this | of {len(expression.terms)} expressions; "
             "tql.plan(...) gives the queries that say it together"
         )
-    raise TypeError(f'tql.render() takes an expression such as F.status == "new", not {expression!r}')
+    raise FilterError(
+        f'tql.render() takes an expression such as F.status == "new", not {expression!r}; tql.parse(...) '
+        "reads text"
+    )
 
 
 def render_value(value: Value) -> str:

@@ -31,7 +31,7 @@ _NAME: Final = re.compile(r'[^\s~"(),=!<>&|]++')
 _VALUE: Final = re.compile(r'[^\s~"(),]++')
 _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\["\\])*+)("?)')
 _ESCAPE: Final = re.compile(r'\\(["\\])')
-_SYMBOL: Final = re.compile(r"==?|!=|<>|<=?|>=?")
+_SYMBOL: Final = re.compile(r"(==?|!=|<>|<=?|>=?)([=!<>]*+)")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*+")
 
 _SYMBOLS: Final[Mapping[str, Operator]] = {
@@ -44,6 +44,12 @@ _SYMBOLS: Final[Mapping[str, Operator]] = {
     ">": Operator.GT,
     ">=": Operator.GTE,
 }
+_TAUGHT: Final = {
+    "is": "TQL has no null: no comparison finds a record whose attribute is null",
+    "between": "write two comparisons, as in created_at >= 2026-01-01 AND created_at < 2026-02-01",
+    "contains": "write LIKE",
+}
+"""What people write for an operator in other languages, and what to tell them."""
 _OPERATORS: Final[Mapping[str, Operator]] = {operator.value: operator for operator in Operator}
 _JOINTS: Final = {"AND": "AND", "&": "AND", "OR": "OR", "|": "OR"}
 _KEYWORDS: Final = frozenset({"AND", "OR", "NOT"})
@@ -166,9 +172,15 @@ class Scanner:
             )
         self.position = match.end()
         prefix, dot, name = word.rpartition(".")
-        if len(word) > _MAX_NAME or not _PLAIN_NAME.fullmatch(word) or (dot and prefix not in _PREFIXES):
+        if len(word) > _MAX_NAME or not _PLAIN_NAME.fullmatch(word):
             names = ", ".join(dir(schema_of(self.entity)))
             self.refuse(start, f"{_shown(word)} is no name of an attribute", f"there are {names}")
+        if dot and prefix not in _PREFIXES:
+            self.refuse(
+                start,
+                f"{_shown(prefix)} is no entity",
+                f"write {self.entity}.{name}, or {name} alone",
+            )
         entity = _PREFIXES[prefix] if dot else self.entity
         if entity != self.entity:
             self.refuse(
@@ -185,8 +197,10 @@ class Scanner:
         self.rest()
         start = self.position
         if symbol := _SYMBOL.match(self.text, start):
-            self.position = symbol.end()
-            operator = _SYMBOLS[symbol[0]]
+            self.position = symbol.end(1)
+            operator = _SYMBOLS[symbol[1]]
+            if symbol[2] and Operator.LT in LEGAL[attribute.kind]:  # elsewhere it begins the value
+                self.refuse(start, f"{_shown(symbol[0])} is no operator", f"there are {' '.join(_SYMBOLS)}")
         else:
             word = self._take_word()
             if word.upper() == "NOT":
@@ -199,7 +213,7 @@ class Scanner:
                     f"an operator is missing after {attribute.name}"
                     if is_missing
                     else f"{_shown(word)} is no operator",
-                    f"{attribute.name} takes {', '.join(LEGAL[attribute.kind])}",
+                    _TAUGHT.get(word.lower()) or f"{attribute.name} takes {', '.join(LEGAL[attribute.kind])}",
                 )
             operator = _OPERATORS[word.upper()]
         if operator not in LEGAL[attribute.kind]:

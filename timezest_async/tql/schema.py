@@ -89,10 +89,9 @@ def _unknown(schema: Schema, name: str) -> UnknownAttributeError:
         )
     else:
         suggestion = difflib.get_close_matches(name.lower(), attributes, n=1, cutoff=0.0)[0]
-        message = (
-            f"{path} does not exist; the nearest is {attributes[suggestion]!r}, and there are "
-            f"{', '.join(attributes)}"
-        )
+        message = f"{path} does not exist; the nearest is {attributes[suggestion]!r}"
+        if not difflib.get_close_matches(name.lower(), [suggestion]):  # hardly what was meant
+            message += f", and there are {', '.join(attributes)}"
     return UnknownAttributeError(message, entity=entity, attribute=name, suggestion=suggestion)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
-    from timezest_async.tql.expressions import Expression
+    from timezest_async.tql.expressions import Expression, Junction
 
 R = TypeVar("R")
 
@@ -47,6 +47,66 @@ def fold(
                 if not uses[id(term)]:
                     del results[id(term)]
     return results[id(root)]
+
+
+Step: TypeAlias = "Expression[Any] | tuple[type[Junction[Any]], tuple[int, ...]]"
+"""A leaf, or a kind of junction and which of the steps before it are its terms."""
+
+
+def steps_to(root: Expression[Any]) -> list[Step]:
+    """List how to build a tree from its leaves up; ``build`` does it."""
+    steps: list[Step] = []
+
+    def add(step: Step) -> int:
+        steps.append(step)
+        return len(steps) - 1
+
+    fold(
+        root,
+        add,
+        lambda node, parts: add((cast("type[Junction[Any]]", type(node)), tuple(parts))),
+    )
+    return steps
+
+
+def build(steps: list[Step]) -> Expression[Any]:
+    """Build the tree that ``steps_to`` listed."""
+    built: list[Expression[Any]] = []
+    for step in steps:
+        built.append(step[0]([built[part] for part in step[1]]) if isinstance(step, tuple) else step)
+    return built[-1]
+
+
+def alike(a: Expression[Any], b: Expression[Any], key: Callable[[Expression[Any]], object]) -> bool:
+    """Tell whether two trees have the same nodes in the same order, their leaves compared by a key."""
+    pairs = [(a, b)]
+    compared: set[tuple[int, int]] = set()  # nodes may be shared, and so be met again
+    while pairs:
+        a, b = pairs.pop()
+        if a is b or (id(a), id(b)) in compared:
+            continue
+        compared.add((id(a), id(b)))
+        if type(a) is not type(b) or len(a.terms) != len(b.terms):
+            return False
+        if not a.terms and key(a) != key(b):
+            return False
+        pairs.extend(zip(a.terms, b.terms, strict=True))
+    return True
+
+
+def spell(
+    root: Expression[Any], parts_of: Callable[[Expression[Any]], Sequence[str | Expression[Any]]]
+) -> str:
+    """Write a tree, given the pieces of text and the terms that each node is written as, in order."""
+    pieces: list[str] = []
+    stack: list[str | Expression[Any]] = [root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+        else:
+            stack.extend(reversed(parts_of(item)))
+    return "".join(pieces)
 
 
 def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
