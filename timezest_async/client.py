@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl as ssl_module
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Final, NoReturn, Self, cast
 
 import aiohttp
@@ -67,16 +67,17 @@ class TimeZestClient:
         converter: cattrs.Converter | None = None,
     ) -> None:
         # A traceback with locals may show this frame: neither the bare key nor a proxy's password is to be
-        # in it.
+        # in it, whatever type they came as.
         if api_key is None:
             api_key = os.environ.get("TIMEZEST_API_KEY")
-        if isinstance(api_key, str):
-            api_key = Secret(api_key)
-        if isinstance(proxy, str):
-            proxy = Secret(proxy)
+        kind = type(api_key)
+        api_key = Secret(api_key) if isinstance(api_key, str) else None
+        proxy = None if proxy is None else Secret(proxy)
         if api_key is None:
             raise ConfigurationError(
                 "there is no API key: give api_key=..., or set the environment variable TIMEZEST_API_KEY"
+                if kind is NoneType
+                else f"The API key is not text but {kind.__name__}."
             )
         if base_url is None:
             base_url = os.environ.get("TIMEZEST_BASE_URL") or DEFAULT_BASE_URL
@@ -119,6 +120,8 @@ class TimeZestClient:
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
+        if self.closed:
+            raise ConfigurationError("This client is closed and does not open again: make a new one.")
         return self
 
     async def __aexit__(

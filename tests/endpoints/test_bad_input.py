@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yarl
 
 from timezest_async import (
     AssociatedEntity,
@@ -117,6 +119,11 @@ CREATES: dict[str, tuple[dict[str, Any], str]] = {
     "entities as a mapping": ({"associated_entities": {"type": "autotask/ticket"}}, "list"),
     "entity a text": ({"associated_entities": ["#1234"]}, "AssociatedEntity"),
     "entity without a type": ({"associated_entities": [{"id": 3}]}, "type"),
+    "entity of an empty type": ({"associated_entities": [{"type": " ", "id": 3}]}, "type"),
+    "ticket number without a number": (
+        {"associated_entities": [{"type": "autotask/ticket", "number": "#"}]},
+        "number",
+    ),
     "ticket without id and number": ({"associated_entities": [{"type": "autotask/ticket"}]}, "number"),
     "contact without id": ({"associated_entities": [{"type": "autotask/contact"}]}, "id"),
     "contact with a number": (
@@ -210,6 +217,34 @@ def test_key_and_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert repr(client) == "TimeZestClient(base_url='https://elsewhere.test/v2', closed=False)"
     asyncio.run(client.close())
     assert "closed=True" in repr(client)
+
+
+@pytest.mark.parametrize("kind", [lambda key: key.encode(), lambda key: [key], lambda key: {"key": key}])
+def test_a_key_that_is_not_text_shows_nowhere(kind: Callable[[str], Any]) -> None:
+    with pytest.raises(ConfigurationError, match="not text but") as caught:
+        TimeZestClient(kind("tz-bytes-secret"))
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
+    assert frames
+    assert "tz-bytes-secret" not in repr([frame.locals for frame in frames]) + repr(caught.value)
+
+
+@pytest.mark.parametrize("proxy", [yarl.URL("http://u:hunter2@proxy"), b"http://u:hunter2@proxy"])
+def test_a_proxy_shows_no_password_whatever_its_type(proxy: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        TimeZestClient(KEY, proxy=proxy, timeout=0)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
+    assert "hunter2" not in repr([frame.locals for frame in frames]) + repr(caught.value)
+
+
+def test_a_closed_client_does_not_open_again() -> None:
+    async def use_again() -> None:
+        async with TimeZestClient(KEY) as client:
+            pass
+        async with client:
+            pass
+
+    with pytest.raises(ConfigurationError, match="make a new one"):
+        asyncio.run(use_again())
 
 
 def test_clients_are_neither_pickled_nor_copied() -> None:

@@ -19,7 +19,7 @@ from tests.wires import EVERY_TYPE, KINDS, json_values, smallest, texts, typed, 
 from timezest_async.converter import ListStructurer, configure_converter, make_converter
 from timezest_async.errors import TimeZestError, UnexpectedResponseError
 from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingRequest, Status
-from timezest_async.models.decoding import MAX_UNKNOWN
+from timezest_async.models.decoding import MAX_UNKNOWN, ListDecoder
 from timezest_async.pagination import PageReader
 from timezest_async.transport import Exchange
 from timezest_async.transport.http import Answer, build_request, decipher
@@ -226,6 +226,17 @@ def test_fields_without_end_are_not_all_learned() -> None:
         structurer.structure_many([sreq(**{f"field_{number}": 1})], "$.data")
     assert structurer.decode(page_of([sreq()])) is None
     assert structurer.structure_many([sreq(new=1)], "$.data")[0].extra == {"new": 1}
+
+
+def test_beyond_the_limit_nothing_more_is_looked_for() -> None:
+    def untouched() -> Iterator[SchedulingRequest]:
+        pytest.fail("these records were searched for fields that would be kept for ever")
+        yield
+
+    decoder: ListDecoder[SchedulingRequest] = ListDecoder(SchedulingRequest)
+    many = sreq(**{f"field_{number}": 1 for number in range(MAX_UNKNOWN + 1)})
+    decoder.learn([CONVERTER.structure(many, SchedulingRequest)])
+    decoder.learn(untouched())
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,8 @@ def test_quoted_text_arrives_as_exactly_that_text_and_no_more_predicates(lists: 
         "scheduling_request.updated_at~EQ~1",
         "scheduling_request.id~EQ~1",
         "scheduling_request.agent_id~EQ~x",
-        "scheduling_requests.status~EQ~new",
+        "scheduling_requestss.status~EQ~new",
+        "agents.name~EQ~x",
         "agent.name~EQ~x",
         "status~EQ~new",
         "scheduling_request.created_at~LIKE~1",
@@ -266,6 +267,21 @@ def test_what_the_service_refuses_is_refused(text: str) -> None:
 def test_the_directory_refuses_too(entity: str, text: str) -> None:
     with pytest.raises(UnreadableFilterError):
         compile_filter(entity, text)
+
+
+@pytest.mark.parametrize(
+    ("entity", "name"),
+    [
+        ("scheduling_request", "status"),
+        ("agent", "name"),
+        ("team", "url_slug"),
+        ("resource", "url_slug"),
+        ("appointment_type", "url_slug"),
+    ],
+)
+def test_the_plural_prefixes_of_the_vendors_page_are_taken(entity: str, name: str) -> None:
+    rest = f".{name}~EQ~new~AND~{entity}.{name}~EQ~x"
+    assert read(entity, f"{entity}s{rest}") == read(entity, f"{entity}{rest}")
 
 
 def test_with_spaces_the_first_value_swallows_the_rest() -> None:

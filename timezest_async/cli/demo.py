@@ -61,6 +61,7 @@ async def _stream(client: TimeZestClient, filter: Expression) -> list[Scheduling
             if len(newest) < 10:
                 newest.append(request)
             progress.advance(task)
+        progress.update(task, total=progress.tasks[task].completed)  # ends the spinner
     return newest
 
 

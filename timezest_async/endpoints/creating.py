@@ -85,6 +85,7 @@ def _entity(value: object) -> AssociatedEntity:
                 f"each of associated_entities is an AssociatedEntity, such as "
                 f'AssociatedEntity.connectwise_psa_service_ticket(number="#1234"), or its JSON: {reason}'
             ) from None
+    _text(value.type, "the type of an associated entity")
     for name, text in (("number", value.number), ("id", value.id)):
         if isinstance(text, str):
             _text(text, f"the {name} of {value.type}")

@@ -49,10 +49,9 @@ class AssociatedEntity(Record):
         if self.number is not None:
             if self.type in set(EntityType) - TICKET_TYPES:
                 raise InvalidRequestError(f"{self.type} takes no number, only tickets do; give id=...")
-            if not _is_text(self.number):
+            if not _is_text(self.number) or not self.number.strip("# "):
                 raise InvalidRequestError(
-                    f'The number of {self.type} is a text that is not empty, such as "#1234", '
-                    f"not {self.number!r}."
+                    f'The number of {self.type} is a text such as "#1234", not {self.number!r}.'
                 )
         elif self.id is None:
             ways = "number='#1234' or id=1234" if is_ticket else "id=1234"

@@ -7,12 +7,13 @@ fit to the letter is not judged here but left to that slower way, which can say 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import GenericAlias
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast, get_args, get_origin
 
 import attrs
 
+from timezest_async.models.reading import alternatives
 from timezest_async.models.record import Record
 from timezest_async.models.twins import UnknownFields, make_twin
 
@@ -80,7 +81,12 @@ class ListDecoder(Generic[T]):
             return None
 
     def learn(self, records: Iterable[T]) -> None:
-        """Learn the unknown fields of records that were read the slower way, and of the records in them."""
+        """Learn the unknown fields of records that were read the slower way, and of the records in them.
+
+        Once there are too many of them to decode by, nothing more is learned.
+        """
+        if len(self._unknown) > MAX_UNKNOWN:
+            return
         found = _unknown_fields(cast("Iterable[Record]", records))
         self._unknown = tuple(dict.fromkeys((*self._unknown, *found)))
 
@@ -106,9 +112,19 @@ def _parser_and_reader(
 
 def _unknown_fields(records: Iterable[Record]) -> Iterator[tuple[type[Record], str]]:
     for record in records:
-        cls = type(record)
-        yield from ((cls, name) for name in record.extra)
-        for value in (getattr(record, name) for name in cls.field_names):
-            if isinstance(value, tuple):
-                items = cast("Iterable[Any]", value)
-                yield from _unknown_fields(item for item in items if isinstance(item, Record))
+        cls: Any = type(record)
+        for name in record.extra:
+            yield cls, name
+        for name in _arrays_of_records(cls):
+            yield from _unknown_fields(getattr(record, name))
+
+
+@cache
+def _arrays_of_records(cls: Any) -> tuple[str, ...]:
+    attrs.resolve_types(cls)
+    kinds = {name: alternatives(attrs.fields_dict(cls)[name].type) for name in cls.field_names}
+    return tuple(name for name in kinds if any(map(_is_array_of_records, kinds[name])))
+
+
+def _is_array_of_records(kind: Any) -> bool:
+    return get_origin(kind) is tuple and issubclass(get_args(kind)[0], Record)

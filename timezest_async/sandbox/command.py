@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from timezest_async.errors import ConfigurationError
+
 from .server import Sandbox
 
 _REAL_LIMIT: Final = (180, 60.0)
@@ -48,21 +50,28 @@ def run(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 when stopped, 1 when the address or the database cannot be used.
+
+    Raises:
+        SystemExit: 2, for wrong usage.
     """
-    options = _parser().parse_args(argv)
-    sandbox = Sandbox(
-        port=options.port,
-        host=options.host,
-        api_key=options.api_key,
-        read_only_key=options.read_only_key,
-        records=options.records,
-        database=options.database,
-        rate_limit=None if options.no_rate_limit else options.rate_limit,
-        latency=options.latency,
-        page_size=options.page_size,
-        seed=options.seed,
-        keep_requests=False,
-    )
+    parser = _parser()
+    options = parser.parse_args(argv)
+    try:
+        sandbox = Sandbox(
+            port=options.port,
+            host=options.host,
+            api_key=options.api_key,
+            read_only_key=options.read_only_key,
+            records=options.records,
+            database=options.database,
+            rate_limit=None if options.no_rate_limit else options.rate_limit,
+            latency=options.latency,
+            page_size=options.page_size,
+            seed=options.seed,
+            keep_requests=False,
+        )
+    except ConfigurationError as error:
+        parser.error(str(error))
     try:
         asyncio.run(serve_forever(sandbox))
     except KeyboardInterrupt:

@@ -86,7 +86,7 @@ def complete(record: Mapping[str, Any], now: int) -> tuple[str, Json]:
         agents, teams and appointment types get all their fields.
 
     Raises:
-        ValueError: There are no such objects.
+        ValueError: There are no such objects, or the id is no text.
     """
     entity = record.get("object", "scheduling_request")
     if entity not in _DEFAULTS:
@@ -97,7 +97,9 @@ def complete(record: Mapping[str, Any], now: int) -> tuple[str, Json]:
         "created_at": now,
         **record,
     }
-    completed = {"id": record.get("id") or fresh_id(entity), **completed}
+    completed = {"id": record["id"] if "id" in record else fresh_id(entity), **completed}
+    if not isinstance(completed["id"], str) or not completed["id"]:
+        raise ValueError(f"an id is text that is not empty, not {completed['id']!r}")
     if entity != "scheduling_request":
         completed.setdefault("updated_at", completed["created_at"])
     return entity, completed

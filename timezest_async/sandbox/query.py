@@ -60,7 +60,8 @@ def read(entity: str, text: str) -> tuple[Predicate, ...]:
     """Split a filter into its predicates.
 
     Args:
-        entity: The entity whose list is filtered; it must be the prefix of every attribute.
+        entity: The entity whose list is filtered; it must be the prefix of every attribute, in the singular
+            or the plural.
         text: The filter, as it arrived in the URL, decoded.
 
     Returns:
@@ -78,7 +79,10 @@ def read(entity: str, text: str) -> tuple[Predicate, ...]:
         prefix, name, operator = head.groups()
         values, position = _read_values(text, head.end())
         attribute = ATTRIBUTES[entity].get(name)
-        if prefix != entity or attribute is None or operator not in OPERATORS[attribute.kind]:
+        # The vendor's TQL page shows plural prefixes too. That the service takes them is unverified.
+        if prefix not in {entity, f"{entity}s"}:
+            raise UnreadableFilterError(text)
+        if attribute is None or operator not in OPERATORS[attribute.kind]:
             raise UnreadableFilterError(text)
         if len(values) > 1 and operator not in {"IN", "NOT_IN"}:
             raise UnreadableFilterError(text)

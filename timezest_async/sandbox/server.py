@@ -16,6 +16,7 @@ from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
 
+from .arguments import check_arguments
 from .attributes import Json
 from .creating import complete
 from .exchange import PREFIX, RequestSeen
@@ -78,6 +79,9 @@ class Sandbox:
         api_key: The key that may read and create.
         faults: What is to go wrong: scripts and chances.
         requests_seen: The requests that arrived, in order; yours to clear.
+
+    Raises:
+        ConfigurationError: An argument is unfit.
     """
 
     def __init__(
@@ -98,11 +102,21 @@ class Sandbox:
         keep_requests: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        check_arguments(
+            port=port,
+            api_key=api_key,
+            read_only_key=read_only_key,
+            records=records,
+            rate_limit=rate_limit,
+            retry_after=retry_after,
+            latency=latency,
+            page_size=page_size,
+        )
         self.api_key = api_key
         self.faults = Faults(seed)
         self.requests_seen: list[RequestSeen] = []
         self._address = (host, port)
-        self._keys = {api_key: True} if read_only_key is None else {read_only_key: False, api_key: True}
+        self._keys = {api_key: True} if read_only_key is None else {api_key: True, read_only_key: False}
         self._records = records
         self._database = database
         self._window = None if rate_limit is None else RateWindow(*rate_limit, clock)
@@ -178,7 +192,7 @@ class Sandbox:
                 scheduling request. What the service always sends is filled in; of a scheduling
                 request everything else stays absent.
             deleted: For a team: keep it out of ``/resources``.
-            fields: More fields, before those of ``record``.
+            fields: More fields, which win over those of ``record``.
 
         Raises:
             ValueError: The id is taken, or the record cannot be stored.
@@ -220,8 +234,8 @@ class Sandbox:
         *,
         id: int | str | None = None,
         number: str | None = None,
-        name: str | None,
-        email: str | None,
+        name: str | None = None,
+        email: str | None = None,
     ) -> None:
         """Say who stands behind an entity of a PSA system, for creates that name it.
 

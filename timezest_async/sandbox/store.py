@@ -77,13 +77,15 @@ class Store:
         database: The path of an SQLite file, made where it is absent; None keeps all in memory.
 
     Raises:
-        ConfigurationError: The file is not a sandbox's.
+        ConfigurationError: The file cannot be opened, or is not a sandbox's.
     """
 
     def __init__(self, database: str | PathLike[str] | None = None) -> None:
-        self._connection = sqlite3.connect(
-            ":memory:" if database is None else fspath(database), isolation_level=None
-        )
+        path = ":memory:" if database is None else fspath(database)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(f"{path} cannot be opened as a database: {error}") from None
         self._aliases: dict[str, tuple[float, int]] = {}
         try:
             self._prepare()

@@ -1,0 +1,58 @@
+"""What a sandbox can be made with, checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from timezest_async.errors import ConfigurationError
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+
+def _at_least(least: int) -> _Rule:
+    return (lambda value: type(value) is int and value >= least), f"a whole number from {least}"
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) in {int, float} and 0 <= value < math.inf
+
+
+def _is_rate(value: Any) -> bool:
+    try:
+        most, seconds = value
+    except (TypeError, ValueError):
+        return False
+    return type(most) is int and most > 0 and _is_seconds(seconds) and seconds > 0
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and all("!" <= character <= "~" for character in value)
+
+
+_RULES: Final[Mapping[str, _Rule]] = {
+    "port": (lambda value: type(value) is int and 0 <= value <= 65_535, "a whole number from 0 to 65535"),
+    "api_key": (_is_key, "visible ASCII characters without spaces"),
+    "read_only_key": (lambda value: value is None or _is_key(value), "visible ASCII without spaces, or None"),
+    "records": _at_least(0),
+    "rate_limit": (lambda value: value is None or _is_rate(value), "a pair such as (180, 60.0), or None"),
+    "retry_after": (lambda value: value in {"none", "seconds", "date"}, "'none', 'seconds' or 'date'"),
+    "latency": (_is_seconds, "a number of seconds from 0"),
+    "page_size": _at_least(1),
+}
+
+
+def check_arguments(**arguments: object) -> None:
+    """Check the arguments of a ``Sandbox``.
+
+    Raises:
+        ConfigurationError: One is unfit; the message says what would be right, and repeats no key.
+    """
+    for name, value in arguments.items():
+        fits, right = _RULES[name]
+        if not fits(value):
+            shown = "" if name.endswith("_key") else f", not {value!r:.60}"
+            raise ConfigurationError(f"{name} takes {right}{shown}")
+    if arguments["read_only_key"] == arguments["api_key"]:
+        raise ConfigurationError("read_only_key is the api_key, which may create too: give another one")
