@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
@@ -60,8 +60,6 @@ class ConcurrentSource(QuerySource[T]):
             state=_state(position),
         )
         self._chains: dict[int, Chain[T]] = {}
-        self._records: Sequence[T] = ()
-        self._taken = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
         self._failure: Exception | None = None

@@ -22,7 +22,8 @@ class MergedSource(Source[T]):
     """Several queries read at the same time and merged.
 
     Each is sorted by ``created_at``, so only the ids of the current second need remembering to give each
-    record once, however many queries it answers. Records of one second come in the order of their queries.
+    record once, however many queries it answers. Among records of one second each query's own order is kept,
+    as far as its pages at hand tell it; where none tells which of two comes first, the queries' order does.
 
     Args:
         sources: One for each query.
@@ -101,7 +102,7 @@ class MergedSource(Source[T]):
     def take(self) -> T | None:
         """Hand over the next record of all queries, passing over those handed over already."""
         while not self._dry and self._heap:
-            key, index = heappop(self._heap)
+            key, index = self._pop()
             record: Any = self._sources[index].take()
             if key > self._key:
                 self._key = key
@@ -113,6 +114,28 @@ class MergedSource(Source[T]):
                 self._seen.add(record.id)
                 return record  # type: ignore[no-any-return]  # Any only to read its id
         return None
+
+    def _pop(self) -> tuple[float, int]:
+        """Take from the heap what comes next: of one second's records, one that no query holds back."""
+        first = heappop(self._heap)
+        if not self._heap or self._heap[0][0] > first[0]:
+            return first
+        tied = [first]
+        while self._heap and self._heap[0][0] == first[0]:
+            tied.append(heappop(self._heap))
+        # None is free only where the service contradicts itself.
+        chosen = next((one for one in tied if self._is_free(one[1], tied)), first)
+        tied.remove(chosen)
+        for other in tied:
+            heappush(self._heap, other)
+        return chosen
+
+    def _is_free(self, index: int, tied: Sequence[tuple[float, int]]) -> bool:
+        """Tell whether no other query has something before a query's next record, or it was given already."""
+        record: Any = self._sources[index].peek()
+        return record.id in self._seen or not any(
+            self._sources[other].holds_later(record.id) for _, other in tied
+        )
 
     def _push(self, index: int) -> None:
         """Put a source's next record on the heap, or note that it has none at hand."""

@@ -87,9 +87,22 @@ class QuerySource(Source[T]):
     trouble: Trouble | None = None
     """Where to report a failure at once, though records are left to be handed over before it."""
 
+    _records: Sequence[T] = ()
+    """Those of the page that is being handed over, of which ``_taken`` are handed over already."""
+    _taken = 0
+    _placed: Sequence[T] = ()
+    _places: Mapping[str, int] = {}
+
     @abstractmethod
     def peek(self) -> T | None:
         """Show the record that ``take`` would hand over, or None where ``fill`` is needed first."""
+
+    def holds_later(self, id: str) -> bool:
+        """Tell whether a record of this id is on the same page as the one that ``peek`` shows, after it."""
+        if self._placed is not self._records:
+            self._placed = self._records
+            self._places = {record.id: place for place, record in enumerate(self._records)}  # type: ignore[attr-defined]  # every record has an id
+        return self._places.get(id, -1) > self._taken
 
 
 class Chain(Generic[T]):
@@ -213,8 +226,6 @@ class SerialSource(QuerySource[T]):
         self._wanted = wanted
         self._after = after
         self._page: Page[T] = Page(())
-        self._records: tuple[T, ...] = ()
-        self._taken = 0
         cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
         self._chain = Chain(reader, reader.first_url(query, cursor), backwards=backwards)
         self._reading: asyncio.Task[Fetched[T]] | None = None
@@ -266,7 +277,7 @@ class SerialSource(QuerySource[T]):
         """Hand over the rest of the page, up to a limit, with the service's own links."""
         records = self._records[self._taken :][:limit]
         self._taken += len(records)
-        return attrs.evolve(self._page, data=records[::-1] if self.backwards else records)
+        return attrs.evolve(self._page, data=tuple(records[::-1] if self.backwards else records))
 
     def _last_taken(self) -> str | None:
         if not self._taken:
