@@ -198,7 +198,7 @@ def fast_answer(records: list[dict[str, Any]]) -> Any:
         if after := url.query.get("starting_after"):
             lo = max(lo, int(after.removeprefix("sreq_")) + 1)
         page = records[lo : min(hi, lo + 20)]
-        more = lo + 20 < hi
+        more = lo + 20 < min(hi, len(records))
         link = str(url.update_query(starting_after=page[-1]["id"])) if more else None
         return {"data": page, "next_page": link}
 

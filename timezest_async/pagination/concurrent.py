@@ -152,13 +152,15 @@ class ConcurrentSource(QuerySource[T]):
             self._windows.request_failed(request)
             self._fail(error)
             return
-        self._windows.page_arrived(
+        goes_on = self._windows.page_arrived(
             request,
             times=[_second(record) for record in page.data],
             items=page.data,
             next_cursor=_cursor(request, page) if chain.goes_on else None,
             seconds=asyncio.get_running_loop().time() - started,
         )
+        if not goes_on:
+            del self._chains[request.piece]
         self._arrival.set()
         self._change.set()
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import yarl
@@ -17,6 +17,8 @@ from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.pages import Fetched, Page, PageReader
 
 T = TypeVar("T")
+
+_MAX_ASKED: Final = 1_000
 
 
 class Source(ABC, Generic[T]):
@@ -117,7 +119,7 @@ class Chain(Generic[T]):
         self._reader = reader
         self._backwards = backwards
         self._failure: PaginationError | None = None
-        # Hashes, so that a list of any length costs some bytes a page: of URLs asked, of first records.
+        # Hashes, so that a list of any length costs some bytes a page: of URLs asked lately, of first records.
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
         self._firsts: set[int] = set()
@@ -154,6 +156,8 @@ class Chain(Generic[T]):
         if first in self._firsts:
             raise PaginationError("a page begins with the same record as an earlier page: a loop")
         self._firsts.add(first)
+        if len(self._asked) > _MAX_ASKED:  # longer loops come back to a first record
+            self._asked.clear()
         if self._reader.is_sorted:
             self._check_direction(page.data)
         before, self._latest = self._latest, {record.id for record in page.data}  # type: ignore[attr-defined]  # as above

@@ -29,9 +29,11 @@ class Tuning:
     """Every figure that the choice of splits depends on, in pages unless said otherwise.
 
     Attributes:
-        free_waste: How many wasted requests any list may cost, in the end.
-        free_waste_growth: How fast that is reached, in requests per page read, from 1 on.
-        waste_share: Wasted requests allowed per page read beyond ``waste_from`` ..
+        free_waste: How many wasted requests any list may cost, in the end; a list of under 50 pages then
+            costs 2 more than its pages on average.
+        free_waste_growth: How fast that is reached, in requests per page read.
+        short: Below so many pages known, no more than ``free_waste``. (Some are estimates.)
+        waste_share: Wasted requests allowed per page read beyond ``waste_from``, for longer lists ..
         waste_share_late: .. and per page beyond ``late_from``.
         leap: How far ahead a reader goes at most.
         leap_throttled: The same once the budget has run out, since readers then wait for it anyway.
@@ -45,17 +47,18 @@ class Tuning:
     """
 
     free_waste: float = 2.6
-    free_waste_growth: float = 0.2
+    free_waste_growth: float = 0.5
+    short: float = 54
     waste_share: float = 0.105
     waste_from: float = 9
     waste_share_late: float = 0.05
     late_from: float = 160
-    leap: float = 16
+    leap: float = 24
     leap_throttled: float = 48
     smallest_half: float = 2
     smoothing: float = 0.5
-    outlier: float = 6.0
-    boldness_step: float = 0.25
+    outlier: float = 8.0
+    boldness_step: float = 0.5
     crowded: float = 0.5
     thrifty_from: float = 40
     thrifty_reserve: float = 5
@@ -298,7 +301,9 @@ class Planner:
         known = float(self.pages)
         if not self.surprised:
             known += sum(min(pages or 0.0, tuning.leap) for pages in remaining)
-        free = min(1 + tuning.free_waste_growth * known, tuning.free_waste)
+        free = min(tuning.free_waste_growth * known, tuning.free_waste)
+        if known < tuning.short:
+            return wasted + 1 <= free
         share = tuning.waste_share * (min(known, tuning.late_from) - tuning.waste_from)
         share += tuning.waste_share_late * max(0.0, known - tuning.late_from)
         return wasted + 1 <= max(free, share)

@@ -156,8 +156,8 @@ class WindowReader(Generic[T]):
         items: Sequence[T],
         next_cursor: str | None,
         seconds: float | None = None,
-    ) -> None:
-        """Take in the page that ``request`` brought.
+    ) -> bool:
+        """Take in the page that ``request`` brought, and tell whether its piece has more pages to ask for.
 
         Args:
             request: What `next_request` returned.
@@ -190,6 +190,7 @@ class WindowReader(Generic[T]):
             piece.complete = True
             self._planner.learn(piece)
             self._drop_if_done(piece)
+        return not piece.complete
 
     def request_failed(self, request: PageRequest) -> None:
         """Forget ``request``; the same page is asked for again in its turn."""
