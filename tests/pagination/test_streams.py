@@ -6,6 +6,7 @@ from itertools import chain, cycle, repeat
 from typing import Any
 
 import pytest
+import yarl
 from hypothesis import given, settings, strategies as st
 
 from tests import support
@@ -161,6 +162,24 @@ async def test_ever_new_links_to_the_same_records_are_a_loop() -> None:
         async for one in service.list():
             got.append(one.id)
     assert got == ids(RECORDS[:20])
+
+
+@pytest.mark.asyncio
+async def test_a_loop_longer_than_what_is_remembered_of_links_hands_over_no_record_twice() -> None:
+    records = [record(n, 10_000 - n) for n in range(1_500)]
+    service = Service(records, page_size=lambda: 1)
+    cut = service.answer
+
+    def answer(url: yarl.URL) -> dict[str, Any]:
+        page = cut(url)
+        return page if page["next_page"] else page | {"next_page": "?starting_after=sreq_0"}
+
+    service.answer = answer  # type: ignore[method-assign]
+    got = []
+    with pytest.raises(PaginationError, match="loop"):
+        async for one in service.list():
+            got.append(one.id)
+    assert got == ids(records)
 
 
 @pytest.mark.asyncio
