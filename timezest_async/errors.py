@@ -31,6 +31,7 @@ their signatures.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -156,11 +157,18 @@ class FilterSyntaxError(FilterError):
         start = max(0, place - self._MARGIN)
         shown = text[start : place + self._MARGIN]
         before, after = "…" if start else "", "…" if start + len(shown) < len(text) else ""
-        caret = " " * (len(before) + place - start) + "^"
+        caret = " " * (len(before) + sum(map(_columns, text[start:place]))) + "^"
         lines = [f"{self.reason} (column {place + 1})", f"  {before}{shown}{after}", f"  {caret}"]
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+
+def _columns(character: str) -> int:
+    """Return how many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 class ConfigurationError(TimeZestError, ValueError):

@@ -299,6 +299,14 @@ def test_errors_show_the_place(text: str, column: int, error: type[FilterError],
     assert copy.column == column
 
 
+def test_the_caret_stands_under_its_place_after_wide_and_combining_characters() -> None:
+    with pytest.raises(FilterSyntaxError) as caught:
+        parse('end_user_name = "山田 e\u0301" oops')
+    shown, caret = str(caught.value).splitlines()[1:3]
+    narrow = shown.replace("山田", "....").replace("\u0301", "")
+    assert caret.index("^") == narrow.index("oops")
+
+
 def test_the_line_stays_one_line() -> None:
     with pytest.raises(FilterSyntaxError) as caught:
         parse("status = new\n\tand \x1b[31m\r\nstatus ~")

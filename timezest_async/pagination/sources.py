@@ -119,7 +119,7 @@ class Chain(Generic[T]):
         self._reader = reader
         self._backwards = backwards
         self._failure: PaginationError | None = None
-        # Hashes, so that a list of any length costs some bytes a page: of URLs asked lately, of first records.
+        # Hashes, so that a list of any length costs some bytes a page: of recent URLs, of first records.
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
         self._firsts: set[int] = set()
