@@ -9,6 +9,7 @@ from typing import Final, NoReturn, Self, cast
 
 import aiohttp
 import cattrs
+import yarl
 
 from timezest_async.converter import make_converter
 from timezest_async.endpoints import (
@@ -81,6 +82,8 @@ class TimeZestClient:
             )
         if base_url is None:
             base_url = os.environ.get("TIMEZEST_BASE_URL") or DEFAULT_BASE_URL
+        if isinstance(cast("object", base_url), str | yarl.URL):  # user:password may be in it
+            base_url = Secret(str(base_url))
         if converter is not None and not isinstance(cast("object", converter), cattrs.BaseConverter):
             raise ConfigurationError(
                 f"converter is {type(converter).__name__}: give a cattrs converter, as make_converter() does"

@@ -81,9 +81,9 @@ GRAVE: Sequence[Make] = (
 BOMB: Make = lambda _: GzipBomb(17)  # noqa: E731 - a fault like those above
 
 
-def script(rng: random.Random, requests: int, *, shaped: bool) -> list[Fault | None]:
-    """Decide the fate of each of so many requests; of two scripts for them only one may shape pages."""
-    passing, shapes = rng.choice((0.02, 0.1, 0.3)), rng.choice((0.0, 0.1, 0.5)) * shaped
+def script(rng: random.Random, requests: int) -> list[Fault | None]:
+    """Decide the fate of each of so many requests."""
+    passing, shapes = rng.choice((0.02, 0.1, 0.3)), rng.choice((0.0, 0.1, 0.5))
     grave, bomb = rng.choice((0.0, 0.01, 0.03)), rng.choice((0.0, 0.0, 0.002))
     weights = (bomb, grave, shapes, passing)
     faults: list[Fault | None] = []

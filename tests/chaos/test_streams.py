@@ -64,8 +64,8 @@ class Run:
                 rough = turn < ROUGH_ROUNDS
                 self.sandbox.faults.clear()
                 if rough:
-                    for layer in range(self.rng.choice((1, 1, 2))):
-                        self.sandbox.faults.script(ROUTE, script(self.rng, 300, shaped=layer == 0))
+                    for _ in range(self.rng.choice((1, 1, 2))):
+                        self.sandbox.faults.script(ROUTE, script(self.rng, 300))
                 if await self.read_on(rough=rough):
                     break
             else:

@@ -236,6 +236,14 @@ def test_a_proxy_shows_no_password_whatever_its_type(proxy: Any) -> None:
     assert "hunter2" not in repr([frame.locals for frame in frames]) + repr(caught.value)
 
 
+@pytest.mark.parametrize("base_url", ["https://u:hunter2@h/v1", yarl.URL("https://u:hunter2@h/v1")])
+def test_a_base_url_shows_no_password(base_url: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        TimeZestClient(KEY, base_url)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
+    assert "hunter2" not in repr([frame.locals for frame in frames]) + repr(caught.value)
+
+
 def test_a_closed_client_does_not_open_again() -> None:
     async def use_again() -> None:
         async with TimeZestClient(KEY) as client:

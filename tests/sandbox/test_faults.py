@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
 
+from timezest_async.errors import ConfigurationError
 from timezest_async.sandbox import (
     HTML,
     AnswerLost,
@@ -24,6 +26,7 @@ from timezest_async.sandbox import (
     DropMidBody,
     DuplicatePage,
     Fault,
+    Faults,
     ForeignNextPage,
     Garbage,
     GzipBomb,
@@ -275,6 +278,54 @@ async def test_shapes_of_links(sandbox: Sandbox, wire: Wire) -> None:
     )
     empty, absent, null = [await wire.page(last) for _ in range(3)]
     assert (empty["next_page"], "next_page" in absent, null["next_page"]) == ("", False, None)
+
+
+@pytest.mark.asyncio
+async def test_a_link_rewritten_twice_still_leads_on(sandbox: Sandbox, wire: Wire) -> None:
+    shapes: list[Literal["absolute", "path", "query", "bare"]] = ["absolute", "path", "query", "bare"]
+    query = "starting_after=sreq_25"
+    url = f"{sandbox.base_url}/scheduling_requests?{query}"
+    links = {
+        "absolute": url,
+        "path": f"/v1/scheduling_requests?{query}",
+        "query": f"?{query}",
+        "bare": query,
+    }
+    for first, second in itertools.product(shapes, shapes):
+        sandbox.faults.script(LIST, [NextPageShape(first)])
+        sandbox.faults.script(LIST, [NextPageShape(second)])
+        assert (await wire.page())["next_page"] == links[second]
+    for second in shapes:
+        sandbox.faults.script(LIST, [LoopingNextPage()])
+        sandbox.faults.script(LIST, [NextPageShape(second)])
+        assert (await wire.page())["next_page"] == f"{sandbox.base_url}/scheduling_requests"
+    for first in shapes:
+        sandbox.faults.script(LIST, [NextPageShape(first)])
+        sandbox.faults.script(LIST, [ForeignNextPage()])
+        assert (await wire.page())["next_page"].startswith("https://timezest.example/v1/scheduling_requests?")
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (lambda faults: faults.script("GET /scheduling_request", []), "'GET /scheduling_requests'"),
+        (lambda faults: faults.script("/scheduling_requests", []), "'GET /scheduling_requests'"),
+        (lambda faults: faults.script("GET /scheduling_requests/sreq_1", []), "requests/{id}'"),
+        (lambda faults: faults.script(None, [503]), "a fault is an object such as"),
+        (lambda faults: faults.script(None, [Garbage]), "a fault is an object such as"),
+        (lambda faults: faults.randomly(1.5, [Status(500)]), "from 0 to 1"),
+        (lambda faults: faults.randomly(True, [Status(500)]), "from 0 to 1"),
+        (lambda faults: faults.randomly(0.5, []), "one fault at least"),
+        (lambda faults: faults.randomly(0.5, [None]), "a fault is an object such as"),
+        (lambda faults: faults.randomly(0.5, [Status(500)], "POST /agents"), "GET /agents"),
+    ],
+)
+def test_what_could_never_happen_is_refused(order: Callable[[Faults], None], said: str) -> None:
+    faults = Faults()
+    with pytest.raises(ConfigurationError) as caught:
+        order(faults)
+    assert said in str(caught.value)
+    assert faults.draw(LIST) == []
 
 
 @pytest.mark.asyncio

@@ -338,13 +338,14 @@ def test_a_key_that_is_refused(key: str, search: Search) -> None:
 
 @pytest.mark.parametrize("key", [MARKER.encode(), [MARKER], SimpleNamespace(key=MARKER)])
 def test_a_key_that_is_no_text(key: Any) -> None:
-    # In the frames it passes, it shows itself; our own words do not repeat it.
     search = Search(MARKER)
-    try:
+    with pytest.raises(ConfigurationError) as caught:
         TimeZestClient(key)
-    except ConfigurationError as error:
-        search.thing("error", error)
-    assert search.looked
+    search.thing("error", caught.value)
+    # The first frame is this test's own.
+    for frame in traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]:
+        search.thing("locals", frame.locals)
+    assert search.looked > 1
     search.check()
 
 

@@ -471,6 +471,24 @@ def test_a_hook_that_raises_is_logged_and_changes_nothing(caplog: pytest.LogCapt
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize("event", ["on_request", "on_wait"])
+def test_a_hook_that_ends_the_program_leaks_no_slot(event: str) -> None:
+    def leave(moment: Moment) -> None:
+        raise asyncio.CancelledError
+
+    listener = Listener()
+
+    async def act(transport: Transport, script: Wire) -> None:
+        await get(transport, script)
+        setattr(listener, event, leave)
+        with pytest.raises(asyncio.CancelledError):
+            await get(transport, script)
+        assert len(script.sent) == 1
+        assert transport.limiter.available == 1
+
+    play(act, Reply(), Reply(), hooks=listener, limit=1, period=10.0)
+
+
 def test_hooks_may_derive_and_override_one() -> None:
     from timezest_async.transport import Hooks
 

@@ -233,6 +233,26 @@ def test_a_key_repeated_by_the_service_is_blotted_out(status: int, body: str) ->
         assert KEY not in f"{error} {error!r} {vars(error)}"  # noqa: PT017 - a good body raises nothing
 
 
+@pytest.mark.parametrize("status", [200, 400, 422, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"error": "no ab\/cd"}',
+        rb'{"error": "no \u0061b/cd", "errors": {"ab\/c\u0064": ["ab/\u0063d is bad"]}}',
+        rb'["ab\/cd',
+        rb'{"errors": ["ab\u002fcd", "' + b"x" * 5000 + rb' ab\/cd"]}',
+    ],
+)
+def test_a_key_repeated_as_json_escapes_is_blotted_out_too(status: int, body: bytes) -> None:
+    key = "ab/cd"
+    try:
+        decipher(build(), answer(status, body), key=key)
+    except errors.TimeZestError as error:
+        shown = f"{error} {error!r} {vars(error)}"
+        assert key not in shown
+        assert r"ab\/cd" not in shown.replace("\\\\", "\\")
+
+
 # Good answers
 
 
@@ -283,7 +303,7 @@ def test_a_2xx_without_whole_json_is_no_answer(
         ("/login", "https://api.timezest.com."),
         ("//other.example:8080/x", "https://other.example:8080."),
         ("http://user:pw@h.example/x", "http://h.example."),
-        ("", "nowhere"),
+        ("", "302 (Found), which says neither what it returns nor where to"),
         ("http://[broken", "no URL"),
         ("mailto:a@example.com", "no absolute URL"),
     ],
@@ -293,6 +313,13 @@ def test_a_redirect_names_only_the_origin(location: str, said: str) -> None:
     assert said in str(error)
     assert "token" not in str(error)
     assert "pw" not in str(error)
+
+
+@pytest.mark.parametrize(("status", "phrase"), [(304, "Not Modified"), (300, "Multiple Choices")])
+def test_a_3xx_that_leads_nowhere_is_called_no_redirect(status: int, phrase: str) -> None:
+    error = refused(answer(status), errors.UnexpectedResponseError)
+    assert f"{status} ({phrase})" in str(error)
+    assert "redirect" not in str(error)
 
 
 # Retry-After

@@ -194,3 +194,22 @@ async def test_a_borrowed_session_that_was_closed_is_named() -> None:
     await session.close()
     with pytest.raises(ConfigurationError, match="borrowed is closed"):
         await get(Transport(api_key="key", base_url="http://127.0.0.1:1", session=session))
+
+
+def test_a_borrowed_session_of_another_loop_is_named() -> None:
+    sessions: list[aiohttp.ClientSession] = []
+
+    async def make() -> None:
+        sessions.append(aiohttp.ClientSession())
+
+    async def use() -> None:
+        transport = Transport(api_key="key", base_url="http://127.0.0.1:1", session=sessions[0])
+        with pytest.raises(ConfigurationError, match="belongs to another event loop"):
+            await get(transport)
+        assert transport.limiter.available == 180
+
+    with asyncio.Runner() as first:
+        first.run(make())
+        with asyncio.Runner() as second:
+            second.run(use())
+        first.run(sessions[0].close())

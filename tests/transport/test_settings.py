@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport import RateLimiter, Secret, Transport
+from timezest_async.transport import Hooks, Moment, RateLimiter, Secret, Transport
 
 KEY = "k3y-that-must-not-show"
 URL = "https://api.timezest.com/v1"
+
+
+class Asynchronous(Hooks):
+    async def on_wait(self, moment: Moment) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # the mistake
+        del moment
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,12 @@ URL = "https://api.timezest.com/v1"
         ("max_attempts", 1.0, "1 or more"),
         ("max_attempts", True, "1 or more"),
         ("max_body_bytes", 0, "1 or more"),
+        ("base_url", b"https://api.timezest.com", "base_url is bytes"),
         ("rate_limiter", 180, "give a RateLimiter"),
+        ("rate_limiter", RateLimiter, "is the class RateLimiter: give an object"),
+        ("hooks", Hooks, "is the class Hooks: give an object"),
+        ("hooks", Asynchronous(), "hooks: on_wait of Asynchronous is a coroutine"),
+        ("hooks", object(), "give an object with on_request"),
         ("session", "session", "give an aiohttp.ClientSession"),
         ("proxy", "proxy:3128", "give one such as"),
         ("proxy", "socks5://proxy:1080", "give one such as"),
@@ -89,6 +99,16 @@ def test_not_even_a_traceback_with_locals_shows_a_refused_key(key: str) -> None:
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
     assert frames
     assert KEY not in repr([frame.locals for frame in frames])
+
+
+@pytest.mark.parametrize("address", ["https://u:hunter2@h/v1", "ftp://u:hunter2@h", "https://u:hunter2@[h"])
+def test_nor_does_it_show_the_credentials_of_a_refused_base_url(address: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        # As the client gives it.
+        Transport(api_key=KEY, base_url=Secret(address))
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
+    assert frames
+    assert "hunter2" not in repr([frame.locals for frame in frames])
 
 
 @pytest.mark.parametrize(

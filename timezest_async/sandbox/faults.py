@@ -2,12 +2,18 @@
 
 ::
 
-    sandbox.faults.script("GET /scheduling_requests", [Status(503), None, DropMidBody()])
-    sandbox.faults.randomly(0.1, [Status(500), TooManyRequests("soon")])
-    sandbox.faults.page_sizes([20, 0, 3])
+    async with Sandbox(records=200) as sandbox:
+        # The first request of the list fails, the second is answered rightly, the third breaks off.
+        sandbox.faults.script("GET /scheduling_requests", [Status(503), None, DropMidBody()])
+        # Every second create, by chance, happens without an answer.
+        sandbox.faults.randomly(0.5, [AnswerLost()], route="POST /scheduling_requests")
+        # One request in ten, on any route, meets one of these.
+        sandbox.faults.randomly(0.1, [Status(500), Delay(0.2), TooManyRequests(timedelta(seconds=1))])
+        # The list's pages have 20, none and 3 records; no record is lost.
+        sandbox.faults.page_sizes([20, 0, 3])
 
-A fault with ``acts`` False comes in the service's place, so that a create it hits did not happen; with
-the others the service acts first, and its answer is spoilt.
+With a fault whose ``acts`` is False the service does not act, so that a create it hits did not happen;
+with the others it acts first, and its answer is spoilt. A fault of your own derives from ``Fault``.
 """
 
 from __future__ import annotations
@@ -21,11 +27,14 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from time import time
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from attrs import evolve, field, frozen
 
+from timezest_async.errors import ConfigurationError
+
 from .exchange import Answer, Call, Delivery, error_answer, html_answer
+from .fault_arguments import check_probability, check_route
 
 
 class Fault:
@@ -274,8 +283,12 @@ class Faults:
             route: Such as ``"GET /scheduling_requests"`` or ``"GET /scheduling_requests/{id}"``; None
                 for every route.
             faults: One for each request; None lets one pass.
+
+        Raises:
+            ConfigurationError: No request has such a route, or something is no fault.
         """
-        self._scripts.append((route, deque(faults)))
+        check_route(route)
+        self._scripts.append((route, deque(None if fault is None else _checked(fault) for fault in faults)))
 
     def randomly(self, probability: float, faults: Sequence[Fault], route: str | None = None) -> None:
         """Spoil requests by chance.
@@ -284,8 +297,15 @@ class Faults:
             probability: How likely a request is hit, from 0 to 1.
             faults: One of these hits, each as likely as the others.
             route: As for ``script``.
+
+        Raises:
+            ConfigurationError: An argument is unfit.
         """
-        self._risks.append((route, probability, tuple(faults)))
+        check_route(route)
+        check_probability(probability)
+        if not faults:
+            raise ConfigurationError("faults takes one fault at least")
+        self._risks.append((route, probability, tuple(map(_checked, faults))))
 
     def page_sizes(self, sizes: Iterable[int], route: str | None = "GET /scheduling_requests") -> None:
         """Give the next pages of a list so many records each; afterwards pages are full again."""
@@ -309,6 +329,12 @@ class Faults:
             if wanted in {None, route} and self._chance.random() < probability:
                 drawn.append(self._chance.choice(faults))
         return [fault for fault in drawn if fault is not None]
+
+
+def _checked(fault: Fault) -> Fault:
+    if not isinstance(cast("object", fault), Fault):
+        raise ConfigurationError(f"a fault is an object such as Status(503) or Delay(1.0), not {fault!r:.60}")
+    return fault
 
 
 @lru_cache(maxsize=4)

@@ -19,7 +19,7 @@ class DuplicatePage(Fault):
     """``next_page`` points to the very page it stands on."""
 
     def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
-        return _relink(answer, lambda page: page | {"next_page": call.url})
+        return _relink(answer, call, lambda page: page | {"next_page": call.url})
 
 
 @frozen
@@ -29,7 +29,7 @@ class LoopingNextPage(Fault):
     def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
         kept = [part for part in call.query_string.split("&") if not part.startswith("starting_after=")]
         first = evolve(call, query_string="&".join(kept)).url
-        return _relink(answer, lambda page: page | {"next_page": first})
+        return _relink(answer, call, lambda page: page | {"next_page": first})
 
 
 @frozen
@@ -49,7 +49,7 @@ class ForeignNextPage(Fault):
             link = page["next_page"]
             return page | {"next_page": link.replace(call.origin, self.origin, 1) if link else elsewhere}
 
-        return _relink(answer, relink)
+        return _relink(answer, call, relink)
 
 
 @frozen
@@ -64,13 +64,16 @@ class NextPageShape(Fault):
     link: Literal["absolute", "path", "query", "bare"] = "absolute"
     end: Literal["null", "empty", "absent"] = "null"
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return _relink(answer, self._relink)
+    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
+        return _relink(answer, call, self._relink)
 
     def _relink(self, page: Json) -> Json:
         url: str | None = page["next_page"]
         if url:
             parts = urlsplit(url)
+            if not parts.query:
+                # Another fault led to the list's beginning; without a query its short forms mean the end.
+                return page
             shapes = {
                 "absolute": url,
                 "path": f"{parts.path}?{parts.query}",
@@ -83,7 +86,7 @@ class NextPageShape(Fault):
         return page | {"next_page": "" if self.end == "empty" else None}
 
 
-def _relink(answer: Answer, change: Callable[[Json], Json]) -> Answer:
+def _relink(answer: Answer, call: Call, change: Callable[[Json], Json]) -> Answer:
     """Change the envelope of a list; any other answer stays as it is."""
     try:
         page: Any = json.loads(answer.body)
@@ -91,4 +94,14 @@ def _relink(answer: Answer, change: Callable[[Json], Json]) -> Answer:
         return answer
     if answer.status != 200 or not isinstance(page, dict) or "next_page" not in page:
         return answer
-    return evolve(answer, body=json.dumps(change(cast("Json", page)), separators=(",", ":")).encode())
+    page = cast("Json", page)
+    if page["next_page"]:
+        # Another fault may have shortened it already.
+        page |= {"next_page": _absolute(page["next_page"], call)}
+    return evolve(answer, body=json.dumps(change(page), separators=(",", ":")).encode())
+
+
+def _absolute(link: str, call: Call) -> str:
+    if urlsplit(link).scheme:
+        return link
+    return call.origin + (link if link.startswith("/") else f"{call.path}?{link.removeprefix('?')}")

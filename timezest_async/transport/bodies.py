@@ -68,11 +68,14 @@ def error_details(body: bytes, key: str) -> tuple[str, Any]:
         details = cast("dict[str, Any]", parsed).get("errors")
     elif isinstance(parsed, list):
         details = cast("Sequence[Any]", parsed)
-    return _message(parsed)[:MAX_MESSAGE], _capped(details)
+    # Again, since JSON can write any character of the key as an escape.
+    return _message(parsed).replace(key, "***")[:MAX_MESSAGE], _capped(details, key)
 
 
 def _readable(body: bytes, key: str) -> str:
-    return body.decode("utf-8", "replace").replace(key, "***")
+    text = body.decode("utf-8", "replace").replace(key, "***")
+    # Some writers of JSON escape every slash.
+    return text.replace(key.replace("/", "\\/"), "***")
 
 
 def _message(value: Any) -> str:
@@ -92,11 +95,15 @@ def _message(value: Any) -> str:
     return ""
 
 
-def _capped(details: Any) -> Any:
+def _capped(details: Any, key: str) -> Any:
     if details is None:
         return None
+    written_key = json.dumps(key)[1:-1]
     try:
         text = json.dumps(details)
+        if written_key in text:
+            text = text.replace(written_key, "***")
+            details = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return details if len(text) <= MAX_DETAILS else text[:MAX_DETAILS] + "…"

@@ -145,14 +145,16 @@ class Call:
             self._waited += backed_off
             self._tell("on_retry", number, self._error, waited=backed_off)
         await self._sessions.current()
-        slot = await self._acquire(number)
         try:
+            slot = await self._acquire(number)
             # Asked again, since the wait may have outlived the session.
             session = await self._sessions.current()
+            self._tell("on_request", number)
         except BaseException:
-            slot.release()
+            # Does nothing where it is still the slot of the attempt before.
+            if self._slot is not None:
+                self._slot.release()
             raise
-        self._tell("on_request", number)
         if self._sent_at is None:
             self._sent_at = datetime.now(UTC)
         began = self._clock()
@@ -212,9 +214,9 @@ class Call:
             slot = None
         if slot is None:
             raise self._error or deadline_passed(self._settings.deadline or 0.0, self._asked)
+        self._slot = slot
         if reservation is not None and reservation.waited > NOTICEABLE:
             self._tell("on_wait", number, waited=reservation.waited)
-        self._slot = slot
         return slot
 
     async def _receive(self, session: Any, slot: Slot, reception: wire.Reception, number: int) -> Answer:

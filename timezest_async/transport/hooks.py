@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import attrs
+
+EVENTS: Final = ("on_request", "on_response", "on_retry", "on_wait")
+"""The methods of ``Hooks``."""
 
 _logger = logging.getLogger("timezest_async")
 

@@ -189,9 +189,16 @@ def decipher(
             request_path=request.url.raw_path,
         )
     asked = f"{request.method} {request.route}"
+    if 300 <= status < 400 and not answer.headers.get("Location"):
+        raise UnexpectedResponseError(
+            f"{asked} was answered {status} ({_phrase(status)}), which says neither what it returns nor where"
+            " to: check base_url, and any proxy or cache on the way.",
+            status=status,
+            body_start=opening(answer.body, key),
+        )
     if 300 <= status < 400:
         # Only the origin is shown: the rest may hold a token, or the key that was sent.
-        elsewhere = _redirect_origin(request.url, answer.headers.get("Location", ""))
+        elsewhere = _redirect_origin(request.url, answer.headers["Location"])
         raise UnexpectedResponseError(
             f"{asked} was redirected ({status}) to {elsewhere}. Redirects are"
             " not followed, since the API key must not go elsewhere: check base_url.",
@@ -278,8 +285,6 @@ def _origin(url: yarl.URL) -> str:
 
 
 def _redirect_origin(url: yarl.URL, location: str) -> str:
-    if not location:
-        return "nowhere (it has no Location)"
     try:
         return _origin(url.join(yarl.URL(location)))
     except ValueError:

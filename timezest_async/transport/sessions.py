@@ -50,6 +50,13 @@ class Sessions:
         if self._borrowed is not None:
             if self._borrowed.closed:
                 raise ConfigurationError("The session this client borrowed is closed: keep it open longer.")
+            loop = asyncio.get_running_loop()
+            # aiohttp offers no public way to ask; what it says itself is "Event loop is closed", at best.
+            if getattr(self._borrowed, "_loop", loop) is not loop:
+                raise ConfigurationError(
+                    "The session this client borrowed belongs to another event loop: make it, and the client,"
+                    " inside the asyncio.run that uses them, or let the client make sessions of its own."
+                )
             return self._borrowed
         loop = asyncio.get_running_loop()
         if self._own is None or self._own.closed or self._loop is not loop:

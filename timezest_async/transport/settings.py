@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import math
 import ssl
 from typing import Any, NoReturn
@@ -11,7 +12,7 @@ import attrs
 import yarl
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport.hooks import Hooks
+from timezest_async.transport.hooks import EVENTS, Hooks
 
 
 class Secret(str):
@@ -67,15 +68,18 @@ def check_base_url(base_url: object) -> yarl.URL:
     """Return the base URL without its trailing slash, or raise ConfigurationError."""
     example = "such as 'https://api.timezest.com/v1'"
     if not isinstance(base_url, str | yarl.URL):
-        raise ConfigurationError(f"base_url is {type(base_url).__name__}: give text, {example}.")
-    text = str(base_url)
+        kind, base_url = type(base_url).__name__, None
+        raise ConfigurationError(f"base_url is {kind}: give text, {example}.")
+    # A traceback with locals is not to show what somebody put into it, such as user:password.
+    text = base_url = Secret(base_url)
     try:
         url = yarl.URL(text)
         problem = _url_problem(url, text)
     except ValueError:
-        # The parser's own message may repeat user:password.
+        # The parser's own message may repeat it too.
         url, problem = yarl.URL(), "it cannot be read"
     if problem is not None:
+        url = yarl.URL()
         raise ConfigurationError(
             f"base_url cannot be used: {problem}. Give the service's address, {example}."
         )
@@ -127,6 +131,33 @@ def check_ssl(value: object) -> ssl.SSLContext | bool:
         f"ssl is {type(value).__name__}: give an ssl.SSLContext, such as"
         " ssl.create_default_context(cafile='company-ca.pem'), or nothing."
     )
+
+
+def check_limiter(limiter: object) -> None:
+    """Refuse what cannot be a rate limiter."""
+    if isinstance(limiter, type):
+        raise ConfigurationError(f"rate_limiter is the class {limiter.__name__}: give an object of it.")
+    if limiter is not None and not callable(getattr(limiter, "acquire", None)):
+        raise ConfigurationError(f"rate_limiter is {type(limiter).__name__}: give a RateLimiter.")
+
+
+def check_hooks(hooks: object) -> None:
+    """Refuse what cannot hear all events, at once and as they come."""
+    if hooks is None:
+        return
+    if isinstance(hooks, type):
+        raise ConfigurationError(f"hooks is the class {hooks.__name__}: give an object of it.")
+    for event in EVENTS:
+        hear = getattr(hooks, event, None)
+        if not callable(hear):
+            raise ConfigurationError(
+                f"hooks is {type(hooks).__name__}: give an object with {', '.join(EVENTS)}."
+            )
+        if inspect.iscoroutinefunction(hear):
+            raise ConfigurationError(
+                f"hooks: {event} of {type(hooks).__name__} is a coroutine, which nobody would await:"
+                " write 'def'."
+            )
 
 
 def check_seconds(name: str, value: object, *, zero_allowed: bool = False) -> float:

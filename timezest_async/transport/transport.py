@@ -70,13 +70,8 @@ class Transport:
         proxy = None
         if session is not None and not isinstance(cast("object", session), aiohttp.ClientSession):
             raise ConfigurationError(f"session is {type(session).__name__}: give an aiohttp.ClientSession.")
-        if rate_limiter is not None and not callable(getattr(rate_limiter, "acquire", None)):
-            raise ConfigurationError(f"rate_limiter is {type(rate_limiter).__name__}: give a RateLimiter.")
-        events = ("on_request", "on_response", "on_retry", "on_wait")
-        if hooks is not None and not all(callable(getattr(hooks, event, None)) for event in events):
-            raise ConfigurationError(
-                f"hooks is {type(hooks).__name__}: give an object with {', '.join(events)}."
-            )
+        checks.check_limiter(rate_limiter)
+        checks.check_hooks(hooks)
         if not isinstance(cast("object", trust_env), bool):
             raise ConfigurationError(f"trust_env is {trust_env!r}: give True or False.")
         self._settings = checks.Settings(
