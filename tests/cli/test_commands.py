@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from timezest_async import ServerError, TimeZestClient, tql
+from timezest_async import ServerError, TimeZestClient, __version__, tql
 from timezest_async.cli import application, demo, main, tables, terminal
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
@@ -274,3 +274,37 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "ModuleNotFoundError" in result.stderr
+
+
+# the command itself
+
+
+def test_it_says_its_version_and_helps_who_says_nothing(
+    timezest: Callable[..., tuple[int, str, str]],
+) -> None:
+    assert timezest("--version") == (0, f"{__version__}\n", "")
+    status, output, errors = timezest()
+    assert status == 2
+    assert "Work with TimeZest's scheduling requests." in output + errors
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("timezest ex", {"export"}),
+        ("timezest export --entity a", {"agent", "appointment_type"}),
+        ("timezest export --status s", {"sent", "scheduled"}),
+        ("timezest export --format p", {"parquet"}),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(
+    monkeypatch: pytest.MonkeyPatch,
+    timezest: Callable[..., tuple[int, str, str]],
+    words: str,
+    offered: set[str],
+) -> None:
+    monkeypatch.setenv("_TIMEZEST_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    status, output, _ = timezest()
+    assert (status, set(output.split())) == (0, offered)

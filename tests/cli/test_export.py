@@ -26,8 +26,9 @@ from tests.cli.served import KEY, Served, serving
 from timezest_async import RateLimiter, tql
 from timezest_async.cli import exporting, main, progress, terminal
 from timezest_async.cli.conditions import Conditions
+from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress, read_unfinished
-from timezest_async.sandbox.faults import Status
+from timezest_async.sandbox.faults import Delay, Status
 
 Run = Callable[..., tuple[int, str, str]]
 COMMAND = [
@@ -87,7 +88,7 @@ def test_a_finished_file_is_refused_without_overwrite(service: Served, export: R
     Path("all.csv").write_text("mine")
     status, _, errors = export("-o", "all.csv")
     assert (status, service.requests_seen) == (2, [])
-    assert "all.csv exists already" in errors
+    assert "all.csv exists already: --overwrite replaces it" in errors
     assert Path("all.csv").read_text() == "mine"
     assert export("-o", "all.csv", "--overwrite", "--fields", "status, id", "--limit", "25")[0] == 0
     rows = list(csv.reader(Path("all.csv").read_text().splitlines()))
@@ -197,13 +198,32 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     assert output.startswith(f"Query 1  everything\n         {service.base_url}/scheduling_requests\n")
     _, output, _ = export("created_at < 5 and created_at > 7", "-o", "-", "--dry-run")
     assert "no request: nothing can match" in output
+    status, output, _ = export("status = new", "--dry-run")
+    assert status == 0
+    assert "Output" not in output
+    assert "Cost     1 request at least: one for the query" in output
+
+
+def test_a_dry_run_of_a_later_incremental_run_says_what_that_one_asks(service: Served, export: Run) -> None:
+    arguments = ("-o", "all.db", "--incremental", "state")
+    _, output, _ = export(*arguments, "--dry-run")
+    assert output.startswith("Query 1  everything\n")
+    assert "State    this is the first run" in output
+    assert export(*arguments)[0] == 0
+    _, output, _ = export(*arguments, "--dry-run")
+    asked = re.findall(r"^Query \d  (.*)$", output, re.MULTILINE)
+    assert re.search(r"State    \d+ requests are watched: one more request for each closed since", output)
+    service.requests_seen.clear()
+    assert export(*arguments, "--concurrency", "1")[0] == 0
+    assert {seen.query["filter"] for seen in service.requests_seen} == set(asked)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "say where to: --output FILE"),
-        (["-o", "a.txt"], "the format cannot be told"),
+        (["-o", "a.txt"], "or give --format"),
+        (["-o", "none/a.csv"], "there is no folder none: make it first"),
         (["-o", "-", "--format", "parquet"], "only jsonl and csv go to stdout, not parquet"),
         (["-o", "-", "--overwrite", "--compress", "gzip"], "leave out --compress, --overwrite"),
         (["statuz = new", "-o", "a.csv"], "the nearest is F.status"),
@@ -249,11 +269,34 @@ def test_a_failing_service_ends_with_1_and_the_command_that_resumes(service: Ser
     command = f"timezest export --resume 'my all.jsonl' --base-url {service.base_url}"
     assert errors.splitlines()[-1] == f"  {command}"
     assert not Path("my all.jsonl").exists()
-    assert export(*arguments)[0] == 2, "resuming is asked for, not assumed"
+    status, _, errors = export(*arguments)
+    assert status == 2, "resuming is asked for, not assumed"
+    assert "--resume FILE goes on with it, --overwrite starts anew" in errors
     status, _, errors = export("--resume", "my all.jsonl", "--base-url", service.base_url)
     assert status == 0
     assert "300 records (60 of them by an earlier run)" in errors
     assert lines(Path("my all.jsonl").read_text()) == service.records()
+
+
+@pytest.mark.parametrize("option", ["--log-json", "--concurrency=1"])
+def test_what_is_tried_again_is_counted_and_not_shouted(service: Served, option: str) -> None:
+    service.faults.script("GET /scheduling_requests", [Status(503), None, Status(503)])
+    result = subprocess.run(
+        [*COMMAND, "-o", "a.csv", "--limit", "40", option],
+        stdout=-1,
+        stderr=-1,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+    if option == "--log-json":
+        [summary] = lines(result.stderr)
+        assert summary["retries"] == 2
+    else:
+        assert re.fullmatch(
+            r"a.csv: 40 records, [\d,]+ bytes: \d requests \(2 retries\), \d s\n", result.stderr
+        )
 
 
 def test_a_disk_that_fails_ends_with_1(service: Served, export: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +310,7 @@ def test_a_disk_that_fails_ends_with_1(service: Served, export: Run, monkeypatch
     assert event == {
         "event": "failed",
         "error": "OSError",
-        "message": "[Errno 28] No space left on device",
+        "message": "a.csv cannot be written: [Errno 28] No space left on device",
         "resume": "timezest export --resume a.csv",
     }
 
@@ -314,6 +357,48 @@ def test_a_signal_leaves_what_resumes(
         assert lines(Path("all.jsonl").read_text()) == slow.records()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to a process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["get", "sreq_1"], ""),
+        (["report"], ""),
+        (
+            ["create", "--appointment-type=a", "--resource=b", "--name=Al", "--email=al@example.org"],
+            "Interrupted: it may have been created, or not. Look before you create it again.\n",
+        ),
+    ],
+)
+def test_a_signal_ends_every_command_with_130(
+    service: Served, arguments: list[str], said: str, number: signal.Signals
+) -> None:
+    service.faults.script(None, [Delay(10)])
+    with subprocess.Popen([*COMMAND[:-1], *arguments], stdout=-1, stderr=-1, text=True) as process:
+        while not service.requests_seen:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (130, "", said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", [["get"], ["report", "--file"]])
+def test_a_full_disk_under_stdout_ends_with_1_and_no_traceback(
+    service: Served, export: Run, arguments: list[str]
+) -> None:
+    assert export("-o", "all.jsonl", "--limit", "1", "--quiet")[0] == 0
+    what = service.records()[0]["id"] if arguments == ["get"] else "all.jsonl"
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [*COMMAND[:-1], *arguments, what], stdout=full, stderr=-1, text=True, timeout=30, check=False
+        )
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(service: Served) -> None:
     with subprocess.Popen([*COMMAND, "-o", "-"], stdout=-1, stderr=-1, text=True) as process:
         assert process.stdout
@@ -348,17 +433,20 @@ def test_progress_comes_as_plain_lines_or_json(
 @pytest.mark.asyncio
 async def test_on_a_terminal_progress_is_one_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_LIVE_EVERY", 0.01)
+    now = 5_000.0
+    monkeypatch.setattr(progress, "Pace", lambda limiter: Pace(limiter, lambda: now))
     screen = io.StringIO()
     console = terminal.Console(file=screen, force_terminal=True, width=80, markup=False)
     monkeypatch.setattr(terminal, "err", console)
     display = progress.Display(progress.Manner.LIVE)
-    display.limiter = RateLimiter()
+    display.begin(RateLimiter())
     first = datetime(2026, 1, 2, tzinfo=UTC)
     display.floor = first - timedelta(days=100)
     async with display.shown():
         for days, records in ((0, 20), (25, 1_234_567)):
             last = first - timedelta(days=days)
             display.on_progress(Progress("reading", records, 0, 0, 61_729, 2, first, last, 3_600.0, None))
+        now += 3_600
         await asyncio.sleep(0.3)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
     assert "1,234,567 records, 61,729 pages, 0 of 180 requests, 343/s, 3 h 0 min left" in shown

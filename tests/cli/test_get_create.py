@@ -107,6 +107,21 @@ def test_get_tells_what_is_not_there_from_what_is_no_id(
     assert errors.startswith("404 for GET" if ends == 1 else "id takes the id of a record")
 
 
+def test_get_takes_several_ids_and_shows_those_that_are_there(service: Served, timezest: Run) -> None:
+    first, second = service.records()[:2]
+    status, output, errors = timezest("get", first["id"], "sreq_none", second["id"], "--json")
+    assert status == 1
+    one, end = json.JSONDecoder().raw_decode(output)
+    assert [one, json.loads(output[end:])] == [first, second]
+    assert errors == "404 for GET /v1/scheduling_requests/sreq_none: Not found\n"
+    status, output, errors = timezest("get", first["id"], second["id"])
+    assert (status, errors) == (0, "")
+    assert [line.split()[1] for line in output.splitlines() if line.startswith("id ")] == [
+        first["id"],
+        second["id"],
+    ]
+
+
 # create
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +183,11 @@ async def test_formulas_are_neutralised_unless_raw(
 async def test_a_stream_takes_what_a_file_would_hold(client: TimeZestClient, sandbox: Sandbox) -> None:
     stored = await fill(sandbox, 50)
     stream = io.BytesIO()
-    await export.to_stream(client.scheduling_requests.list(), stream)
+    told: list[export.Progress] = []
+    await export.to_stream(client.scheduling_requests.list(), stream, on_progress=told.append)
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == stored
+    assert [progress.records for progress in told] == [0, 20, 40, len(stored)]
+    assert told[-1].last == datetime.fromtimestamp(stored[-1]["created_at"], UTC)
     with pytest.raises(ConfigurationError, match="only jsonl and csv"):
         await export.to_stream(client.scheduling_requests.list(), stream, format="parquet")
 
@@ -192,7 +196,7 @@ async def test_a_stream_takes_what_a_file_would_hold(client: TimeZestClient, san
     ("arguments", "says"),
     [
         ({"path": "out.txt"}, "end it in one of .jsonl"),
-        ({"path": "out"}, "give the format"),
+        ({"path": "out"}, "or give format="),
         ({"path": "out.jsonl", "format": "xlsx"}, "one of jsonl, csv, parquet"),
         ({"path": "out.jsonl", "compress": "br"}, "one of gzip, zstd"),
         ({"path": "out.parquet.gz"}, "compresses its own"),

@@ -70,7 +70,9 @@ async def test_only_what_is_new_or_changed_is_added(
     assert latest(path) == whole(sandbox, path)
 
     sandbox.requests_seen.clear()
-    again = await export.incremental(client, path, state)
+    told: list[export.Progress] = []
+    again = await export.incremental(client, path, state, on_progress=told.append)
+    assert told[-1].records == again.unchanged
     assert (again.created, again.changed, again.vanished, again.looked_up) == (0, 0, 0, 0)
     # Two thirds are open, a request for each 20; the recent ones are of one query more.
     assert again.unchanged == pytest.approx(134, abs=2)
@@ -203,6 +205,24 @@ async def test_an_interrupted_first_run_goes_on(
 
 
 @pytest.mark.asyncio
+async def test_the_next_run_can_be_foretold(client: TimeZestClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    path, state = tmp_path / "out.db", tmp_path / "state"
+    for number in range(60):
+        add(sandbox, number, OLD + number * DAY, STATUSES[number % 6])
+    assert export.outlook(state) is None
+    wanted = F.created_at >= OLD + 10 * DAY
+    await export.incremental(client, path, state, filter=wanted)
+    outlook = export.outlook(state, filter=wanted)
+    assert outlook is not None
+    asked = [tql.render(query) for query in tql.plan(outlook.filter).queries]
+    sandbox.requests_seen.clear()
+    again = await export.incremental(client, path, state, filter=wanted)
+    sent = {seen.query["filter"] for seen in sandbox.requests_seen}
+    assert sent == set(asked)
+    assert outlook.watched == again.unchanged
+
+
+@pytest.mark.asyncio
 async def test_a_text_file_may_be_taken_away(
     client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -230,7 +250,7 @@ async def test_what_does_not_fit_is_refused(client: TimeZestClient, sandbox: San
         await export.incremental(client, path, state)
     path.unlink()
     await export.incremental(client, path, state)
-    with pytest.raises(ConfigurationError, match="other queries"):
+    with pytest.raises(ConfigurationError, match="another filter"):
         await export.incremental(client, path, state, filter=F.status == "new")
     with pytest.raises(ConfigurationError, match="other format"):
         await export.incremental(client, path, state, format="csv")

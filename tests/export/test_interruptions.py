@@ -246,7 +246,7 @@ async def test_what_is_there_is_not_touched_unasked(
         await export.to_jsonl(requests.list(), path, fields=["id"])
     before = (tmp_path / "out.jsonl.partial").read_bytes()
 
-    with pytest.raises(ConfigurationError, match="unfinished export: give resume"):
+    with pytest.raises(ConfigurationError, match="unfinished export: resume=True goes on"):
         await export.to_jsonl(requests.list(), path, fields=["id"])
     for paginator, options, says in [
         (requests.list(), {}, "another fields"),
@@ -265,11 +265,20 @@ async def test_what_is_there_is_not_touched_unasked(
 
     await export.to_jsonl(requests.list(), path, resume=True, fields=["id"])
     finished = path.read_bytes()
-    with pytest.raises(ConfigurationError, match="give overwrite"):
+    with pytest.raises(ConfigurationError, match="exists already: overwrite=True"):
         await export.to_jsonl(requests.list(), path, fields=["id"])
     summary = await export.to_jsonl(requests.list(), path, fields=["id"], resume=True)
     assert (summary.records, summary.pages) == (None, 0)
     assert path.read_bytes() == finished
+    sandbox.requests_seen.clear()
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(ConfigurationError, match="is a folder: name a file"):
+        await export.to_jsonl(requests.list(), tmp_path / "folder.jsonl", overwrite=True)
+    with pytest.raises(ConfigurationError, match="there is no folder .*none: make it first"):
+        await export.to_jsonl(requests.list(), tmp_path / "none" / "out.jsonl")
+    with pytest.raises(ConfigurationError, match="there is no folder .*none: make it first"):
+        await export.incremental(client, tmp_path / "out.db", tmp_path / "none" / "state")
+    assert sandbox.requests_seen == []
     with pytest.raises(ConfigurationError, match="nothing to resume.*is finished"):
         export.ExportJob.resume(client, path)
 

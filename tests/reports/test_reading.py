@@ -137,6 +137,13 @@ def test_what_cannot_be_read_is_explained(
         list(read_requests(tmp_path / name))
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_compressed_file_may_have_any_name(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    for name in ("x.jsonl", "x.jsonl.gz", "x.jsonl.zst"):
+        (tmp_path / name).write_bytes(compress(GOOD))
+        assert [request.id for request in read_requests(tmp_path / name)] == ["sreq_1"]
+
+
 def test_a_database_without_our_tables_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("CREATE TABLE other (id)")

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 import typer
 
+from timezest_async import __version__
 from timezest_async.cli import create, demo, export, filter as filter_command, get, report, sandbox
-from timezest_async.cli.terminal import say
+from timezest_async.cli.terminal import say, show
 from timezest_async.errors import ConfigurationError, FilterError, InvalidRequestError, TimeZestError
 
 app: Final = typer.Typer(
     name="timezest",
-    help="Work with TimeZest's scheduling requests.",
     no_args_is_help=True,
     # A traceback in colour shows locals, and with them whatever the user typed.
     pretty_exceptions_enable=False,
 )
+_NOWHERE: Final = logging.NullHandler()
+_OPTIONS: Final[Mapping[str, str]] = {
+    "format=...": "--format",
+    "overwrite=True": "--overwrite",
+    "resume=True": "--resume FILE",
+}
+"""How a shell says what the messages of the package say as Python does."""
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        show(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def timezest(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Work with TimeZest's scheduling requests."""
+
+
 app.command()(demo.demo)
 app.command("filter")(filter_command.explain)
 app.command()(export.export)
@@ -32,14 +58,22 @@ app.command(
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a sub-command; see ``main``."""
+    # Nobody listens to it here, and what nobody listens to Python writes to stderr as a bare word.
+    logging.getLogger("stamina").addHandler(_NOWHERE)
     try:
         app(argv, prog_name="timezest")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except (FilterError, ConfigurationError, InvalidRequestError) as error:
-        say(str(error))
+        say(_in_options(str(error)))
         return 2
-    except TimeZestError as error:
+    except (TimeZestError, OSError) as error:
         say(str(error))
         return 1
     return 0
+
+
+def _in_options(message: str) -> str:
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message

@@ -25,7 +25,7 @@ from timezest_async import (
     TimeZestError,
     TriggerMode,
 )
-from timezest_async.cli import terminal
+from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import ApiKey, BaseUrl, connect
 from timezest_async.cli.get import AsJson, show_request
 from timezest_async.endpoints.creating import creation_parameters, likeness
@@ -126,7 +126,7 @@ def create(
     parameters = creation_parameters(**arguments)
     if if_none_open:
         _check_ticket(parameters)
-    request = asyncio.run(_create(parameters, api_key, base_url, if_none_open=if_none_open))
+    request = interrupts.run(_create(parameters, api_key, base_url, if_none_open=if_none_open))
     show_request(request, as_json=as_json)
 
 

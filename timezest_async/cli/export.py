@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from timezest_async import ConfigurationError, Expression, tql
+from timezest_async import ConfigurationError, Expression, Status, tql
 from timezest_async.cli import terminal
 from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.connections import ApiKey, BaseUrl
 from timezest_async.cli.exporting import Task, run, show_plan
-from timezest_async.cli.filter import PATHS
+from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress import Display, Manner
 from timezest_async.export import Compression, Format, choose_format
 from timezest_async.export.columns import choose_columns
@@ -32,8 +32,13 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file; - is stdout.")
     ] = None,
-    entity: Annotated[str, typer.Option(help=f"One of {', '.join(PATHS)}.")] = "scheduling_request",
-    status: Annotated[list[str] | None, typer.Option(help="Such as sent; may be repeated.")] = None,
+    entity: Annotated[
+        str, typer.Option(help=f"One of {', '.join(PATHS)}.", autocompletion=lambda: list(PATHS))
+    ] = "scheduling_request",
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Such as sent; may be repeated.", autocompletion=lambda: list(Status)),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Created at 2026-01-31 or later; or 90d, 12h ago.")
     ] = None,
@@ -82,7 +87,7 @@ def export(
         _refuse(given - _HOW - {"resume"}, "--resume knows from the checkpoint what to export")
         run(Task(resume, resumes=True, concurrency=how_many), display, api_key, base_url, hint_url)
         return
-    if output is None:
+    if output is None and not dry_run:
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
     conditions = Conditions(
         status=status or (),
@@ -98,7 +103,7 @@ def export(
     names = None if fields is None else tuple(name.strip() for name in fields.split(","))
     choose_columns(PATHS[entity], names)
     task = Task(
-        output,
+        output or Path("-"),
         filter=expression,
         path=PATHS[entity],
         fields=names,
@@ -110,10 +115,11 @@ def export(
         overwrite=overwrite,
         state=incremental,
     )
-    if task.to_stdout:
-        task = _for_stdout(task, given)
-    elif incremental is None:
-        choose_format(output, format, compress)
+    if output is not None:
+        if task.to_stdout:
+            task = _for_stdout(task, given)
+        elif incremental is None:
+            choose_format(output, format, compress)
     if incremental is not None:
         _refuse(given & _NOT_INCREMENTAL, "--incremental keeps a file of scheduling requests up to date")
         if conditions.is_moving:
@@ -123,7 +129,7 @@ def export(
     if how_many not in {1, "auto"} and entity != "scheduling_request":
         raise ConfigurationError("only scheduling requests are read concurrently: leave --concurrency out")
     if dry_run:
-        show_plan(task, base_url)
+        show_plan(task, base_url, says_where=output is not None)
     else:
         run(task, display, api_key, base_url, hint_url)
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
-import signal
 import sys
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -28,8 +24,9 @@ from timezest_async import (
     TimeZestError,
     tql,
 )
-from timezest_async.cli import terminal
+from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import connect
+from timezest_async.cli.plans import counted, plan_lines
 from timezest_async.cli.progress import Display, Manner, duration
 from timezest_async.client import DEFAULT_BASE_URL
 from timezest_async.export import (
@@ -40,14 +37,11 @@ from timezest_async.export import (
     Summary,
     choose_format,
     incremental,
+    outlook,
     read_unfinished,
     to_stream,
 )
-from timezest_async.export.readings import restarted, start_of
-from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.transport.settings import check_base_url
-
-_INTERRUPTED = 130
 
 
 @attrs.frozen
@@ -96,30 +90,35 @@ class Task:
         if self.resumes:
             unfinished = read_unfinished(self.output)
             return () if unfinished is None else unfinished.order.start.queries
-        if self.filter is None:
+        ahead = None if self.state is None else outlook(self.state, filter=self.filter)
+        expression = self.filter if ahead is None else ahead.filter
+        if expression is None:
             return ("",)
-        return tuple(tql.render(query) for query in tql.plan(self.filter).queries)
+        return tuple(tql.render(query) for query in tql.plan(expression).queries)
 
 
-def show_plan(task: Task, base_url: str | None) -> None:
-    """Say what an export would ask, and what that costs at least."""
-    queries = task.queries()
+def show_plan(task: Task, base_url: str | None, *, says_where: bool) -> None:
+    """Say what an export would ask, and what that costs at least.
+
+    Args:
+        task: What to export.
+        base_url: The service, or None for the real one.
+        says_where: Whether ``task.output`` was given.
+    """
     list_url = check_base_url(base_url or DEFAULT_BASE_URL).joinpath(task.path.removeprefix("/"))
-    for number, text in enumerate(queries, 1):
-        terminal.show(f"Query {number}  {text or 'everything'}")
-        terminal.show(f"         {list_url.with_query(filter=text) if text else list_url}")
-    if not queries:
-        terminal.show("Cost     no request: nothing can match this filter")
-    else:
-        count = len(queries)
-        terminal.show(
-            f"Cost     {count} request{'s' if count > 1 else ''} at least: one for each query, and one more "
-            f"for each further {PAGE_SIZE} records"
-        )
-    chosen = task.format if task.to_stdout else choose_format(task.output, task.format, task.compress)[0]
-    terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
+    urls = [(text, str(list_url.with_query(filter=text) if text else list_url)) for text in task.queries()]
+    for line in plan_lines(urls):
+        terminal.show(line)
     if task.state is not None:
-        terminal.show("State    this is the first run; later ones ask for what is open or recent")
+        ahead = outlook(task.state, filter=task.filter)
+        terminal.show(
+            "State    this is the first run; later ones ask for what is open or recent"
+            if ahead is None
+            else f"State    {ahead.watched:,} requests are watched: one more request for each closed since"
+        )
+    if says_where:
+        chosen = task.format if task.to_stdout else choose_format(task.output, task.format, task.compress)[0]
+        terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
 
 
 def run(
@@ -141,46 +140,33 @@ def run(
     began = time.monotonic()
     client = connect(api_key, base_url, display)
     try:
-        result = asyncio.run(_interruptible(_export(task, client, display)))
+        result = interrupts.run(_export(task, client, display))
     except (FilterError, ConfigurationError, InvalidRequestError):
         raise
+    except KeyboardInterrupt:
+        advice, command = _way_on(task, hint_url)
+        display.say(f"Interrupted. {advice}", "interrupted", resume=command)
+        raise typer.Exit(interrupts.INTERRUPTED) from None
     except BrokenPipeError:
         # Python would complain at its end that what is left cannot be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except (TimeZestError, OSError) as error:
         advice, command = _way_on(task, hint_url)
+        where = "stdout" if task.to_stdout else task.output
+        message = f"{where} cannot be written: {error}" if isinstance(error, OSError) else str(error)
         kind = type(error).__name__
-        display.say(f"{error}\n{advice}", "failed", error=kind, message=str(error), resume=command)
+        display.say(f"{message}\n{advice}", "failed", error=kind, message=message, resume=command)
         raise typer.Exit(1) from None
-    if result is None:
-        advice, command = _way_on(task, hint_url)
-        display.say(f"Interrupted. {advice}", "interrupted", resume=command)
-        raise typer.Exit(_INTERRUPTED)
     if display.manner is not Manner.QUIET:
         _sum_up(result, display, time.monotonic() - began)
 
 
-async def _interruptible(work: Coroutine[Any, Any, Any]) -> Any:
-    """Do the work; None where Ctrl-C or SIGTERM cut it short, after it has put its things in order."""
-    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no such handlers; there Ctrl-C cancels this task, and with it the work.
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return None
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-
-
 async def _export(task: Task, client: TimeZestClient, display: Display) -> Summary | Changes | int:
-    display.limiter = client.rate_limiter
-    display.floor = _floor(task.queries())
+    display.begin(client.rate_limiter)
+    # A later run of an incremental export ends with the oldest request that is open, wherever that is.
+    is_later = task.state is not None and outlook(task.state, filter=task.filter) is not None
+    display.floor = None if is_later else _floor(task.queries())
     async with client, display.shown():
         if task.to_stdout:
             return await to_stream(
@@ -189,6 +175,7 @@ async def _export(task: Task, client: TimeZestClient, display: Display) -> Summa
                 format=task.format or Format.JSONL,
                 fields=task.fields,
                 raw_csv=task.raw_csv,
+                on_progress=display.on_progress,
             )
         if task.state is not None:
             return await incremental(
@@ -226,7 +213,7 @@ def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
     endpoint: Any = getattr(client, task.path.removeprefix("/"))
     everything: Paginator[Any] = endpoint.list(task.filter)
     # These short lists take no limit of their own.
-    return restarted(everything, start_of(everything)[0], task.limit)
+    return everything.starting_at(everything.start, task.limit)
 
 
 def _floor(queries: tuple[str, ...]) -> datetime | None:
@@ -264,7 +251,8 @@ def _way_on(task: Task, hint_url: str | None) -> tuple[str, str | None]:
 
 def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -> None:
     figures = {"requests": display.requests, "retries": display.retries, "seconds": round(elapsed, 2)}
-    cost = f"{display.requests:,} request{'s' * (display.requests != 1)}, {duration(elapsed)}"
+    retries = f" ({counted(display.retries, 'retry', 'retries')})" if display.retries else ""
+    cost = f"{counted(display.requests, 'request')}{retries}, {duration(elapsed)}"
     if isinstance(result, int):
         display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
     elif isinstance(result, Summary):

@@ -10,30 +10,13 @@ import attrs
 import typer
 
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
+from timezest_async.cli.plans import PATHS, counted, plan_lines
 from timezest_async.cli.terminal import show
 from timezest_async.client import DEFAULT_BASE_URL
-from timezest_async.endpoints import (
-    AgentsEndpoint,
-    AppointmentTypesEndpoint,
-    ResourcesEndpoint,
-    SchedulingRequestsEndpoint,
-    TeamsEndpoint,
-)
-from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.sandbox import Sandbox
 from timezest_async.transport.settings import check_base_url
 
 _SAMPLE: Final = 2_000
-PATHS: Final = {
-    endpoint.entity: endpoint.path
-    for endpoint in (
-        SchedulingRequestsEndpoint,
-        AgentsEndpoint,
-        TeamsEndpoint,
-        ResourcesEndpoint,
-        AppointmentTypesEndpoint,
-    )
-}
 
 
 @attrs.frozen
@@ -126,23 +109,10 @@ async def _count(expression: Expression, entity: str) -> Count:
 
 
 def _show(explanation: Explanation) -> None:
-    queries, sample = explanation.queries, explanation.sample
+    sample = explanation.sample
     show(f"Filter   {explanation.expression}")
-    for number, query in enumerate(queries, 1):
-        show(f"Query {number}  {query.tql}")
-        show(f"         {query.url}")
-    if not queries:
-        show("Cost     no request: nothing can match this filter")
-    else:
-        of_what = "for the query" if len(queries) == 1 else "for each query"
-        show(
-            f"Cost     {_counted(len(queries), 'request')} at least: one {of_what}, and one more for each "
-            f"further {PAGE_SIZE} records"
-        )
+    for line in plan_lines([(query.tql, query.url) for query in explanation.queries]):
+        show(line)
     if sample:
-        matches, requests = _counted(sample.matches, "match", "matches"), _counted(sample.requests, "request")
+        matches, requests = counted(sample.matches, "match", "matches"), counted(sample.requests, "request")
         show(f"Sandbox  {matches} in {requests}")
-
-
-def _counted(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

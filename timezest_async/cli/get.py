@@ -1,8 +1,7 @@
-"""``timezest get``: one scheduling request."""
+"""``timezest get``: scheduling requests by their ids."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -11,8 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from timezest_async import SchedulingRequest
-from timezest_async.cli import terminal
+from timezest_async import NotFoundError, SchedulingRequest
+from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import ApiKey, BaseUrl, connect
 
 _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
@@ -25,19 +24,35 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, as the service
 
 
 def get(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Such as sreq_p4fvlg5FUuKSviNNemZzAO.")],
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID", help="Such as sreq_p4fvlg5FUuKSviNNemZzAO; several, if you like."),
+    ],
     *,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     base_url: BaseUrl = None,
 ) -> None:
-    """Get a scheduling request."""
-    show_request(asyncio.run(_get(id, api_key, base_url)), as_json=as_json)
+    """Get scheduling requests."""
+    if not interrupts.run(_get(ids, api_key, base_url, as_json=as_json)):
+        raise typer.Exit(1)
 
 
-async def _get(id: str, api_key: str | None, base_url: str | None) -> SchedulingRequest:
+async def _get(ids: list[str], api_key: str | None, base_url: str | None, *, as_json: bool) -> bool:
+    """Show the requests one after the other; tell whether there were all."""
+    found = 0
     async with connect(api_key, base_url) as client:
-        return await client.scheduling_requests.get(id)
+        for one in ids:
+            try:
+                request = await client.scheduling_requests.get(one)
+            except NotFoundError as error:
+                terminal.say(str(error))
+                continue
+            if found and not as_json:
+                terminal.show()
+            show_request(request, as_json=as_json)
+            found += 1
+    return found == len(ids)
 
 
 def show_request(request: SchedulingRequest, *, as_json: bool) -> None:

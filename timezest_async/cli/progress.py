@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, TextColumn
 
 from timezest_async import Hooks, Limiter, Moment
 from timezest_async.cli import terminal
+from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress
 
 PLAIN_EVERY: Final = 5.0
@@ -40,21 +41,27 @@ class Display(Hooks):
         requests: How many requests were sent.
         retries: How many of them were sent again.
         floor: The oldest ``created_at`` (UTC) that the filter admits, if it says so.
-        limiter: The request budget.
     """
 
     def __init__(self, manner: Manner) -> None:
         self.manner = manner
         self.requests = self.retries = 0
         self.floor: datetime | None = None
-        self.limiter: Limiter | None = None
+        self._limiter: Limiter | None = None
+        self._pace: Pace | None = None
         self._latest: Progress | None = None
         self._share_at_first: float | None = None
+
+    def begin(self, limiter: Limiter) -> None:
+        """Begin to watch the time, and the request budget."""
+        self._limiter, self._pace = limiter, Pace(limiter)
 
     def on_request(self, moment: Moment) -> None:
         """Count."""
         self.requests += 1
         self.retries += moment.attempt > 1
+        if self._pace is not None:
+            self._pace.sent()
 
     def on_progress(self, progress: Progress) -> None:
         """Take what the export tells; called often."""
@@ -115,16 +122,18 @@ class Display(Hooks):
         parts = [f"{self.requests:,} requests"]
         if self._latest is not None:
             parts = [f"{figures['records']:,} records", f"{figures['pages']:,} pages"]
-        if self.limiter is not None:
+        if self._limiter is not None:
             parts.append(f"{figures['budget_used']} of {figures['budget']} requests")
-        if self._latest is not None:
+        if figures["budget_wait"]:
+            parts.append(f"wait {duration(figures['budget_wait'])}")
+        elif self._latest is not None:
             parts.append(f"{figures['records_per_second']:,.0f}/s")
         if figures["seconds_left"] is not None:
             parts.append(f"{duration(figures['seconds_left'])} left")
         return ", ".join(parts)
 
     def _figures(self) -> Mapping[str, Any]:
-        latest, limiter = self._latest, self.limiter
+        latest, limiter, pace = self._latest, self._limiter, self._pace
         return {
             "phase": "starting" if latest is None else latest.phase,
             "records": None if latest is None else latest.records,
@@ -134,10 +143,12 @@ class Display(Hooks):
             "retries": self.retries,
             "budget_used": None if limiter is None else limiter.max_requests - limiter.available,
             "budget": None if limiter is None else limiter.max_requests,
+            # Less than a second is no wait that anybody would notice.
+            "budget_wait": None if pace is None or pace.wait < 1 else round(pace.wait, 1),
             "records_per_second": None
-            if latest is None
-            else round((latest.records - latest.resumed) / max(latest.elapsed, 0.001), 1),
-            "seconds_left": None if latest is None else self._seconds_left(latest),
+            if latest is None or pace is None
+            else round((latest.records - latest.resumed) / max(pace.elapsed, 0.001), 1),
+            "seconds_left": None if latest is None or pace is None else self._seconds_left(latest, pace),
         }
 
     def _share(self, progress: Progress) -> float | None:
@@ -150,11 +161,13 @@ class Display(Hooks):
             shares.append((first - last) / (first - self.floor))
         return min(1.0, max(shares)) if shares else None
 
-    def _seconds_left(self, progress: Progress) -> float | None:
+    def _seconds_left(self, progress: Progress, pace: Pace) -> float | None:
+        """Estimate by what is left of the list: the work that it takes, or the budget, whichever is more."""
         share, before = self._share(progress), self._share_at_first or 0.0
         if share is None or share <= before:
             return None
-        return round(progress.elapsed * (1 - share) / (share - before), 1)
+        ahead = (1 - share) / (share - before)
+        return round(max(pace.worked * ahead, pace.seconds_for(round(self.requests * ahead))), 1)
 
 
 def duration(seconds: float) -> str:

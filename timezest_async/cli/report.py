@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,7 +19,7 @@ from timezest_async import (
     TimeZestError,
     tql,
 )
-from timezest_async.cli import terminal
+from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import ApiKey, BaseUrl, connect
 from timezest_async.models.time_zones import find_zone
 from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
@@ -64,7 +63,7 @@ def report(
         found = _read_files(analysis, file, names or [], expression)
         source = ", ".join(path.name for path in file) + (f" where {filter}" if filter else "")
     else:
-        found = asyncio.run(_read_service(connect(api_key, base_url), analysis, expression))
+        found = interrupts.run(_read_service(connect(api_key, base_url), analysis, expression))
         source = filter or _ALL
     result = analysis.report(source=source, names=found)
     show(result, terminal.out)

@@ -6,6 +6,8 @@ from typing import Final
 
 from rich.console import Console
 
+from timezest_async.reports.terminal import printable as printable_line
+
 # What customers type is shown as it is: no markup, no emoji codes, no colouring of numbers.
 out: Final = Console(markup=False, highlight=False, emoji=False)
 err: Final = Console(markup=False, highlight=False, emoji=False, stderr=True)
@@ -23,4 +25,4 @@ def say(text: str) -> None:
 
 def printable(text: str) -> str:
     """Replace what a terminal might obey, such as escape sequences in a customer's name."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "\n".join(map(printable_line, text.split("\n")))

@@ -7,7 +7,7 @@
 
 from timezest_async.export.columns import TABLES, Column, Kind, Table
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
-from timezest_async.export.increments import Changes, incremental
+from timezest_async.export.increments import Changes, Outlook, incremental, outlook
 from timezest_async.export.jobs import ExportJob, read_unfinished
 from timezest_async.export.progress import Progress, Summary
 from timezest_async.export.states import Order, Phase, Place, Unfinished
@@ -30,6 +30,7 @@ __all__ = [
     "Format",
     "Kind",
     "Order",
+    "Outlook",
     "Phase",
     "Place",
     "Progress",
@@ -39,6 +40,7 @@ __all__ = [
     "Unfinished",
     "choose_format",
     "incremental",
+    "outlook",
     "read_unfinished",
     "to_csv",
     "to_duckdb",

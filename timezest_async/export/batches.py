@@ -63,17 +63,10 @@ class Batches:
         records = page.data[::-1] if self._backwards else page.data
         if not records:
             return
-        known = self._gathered
         self._records += records
         if len(self._records) >= self._writer.encodes_at:
             self._encode()
-        self._gathered = Place(
-            known.records + len(records),
-            known.checkpoint,
-            known.extent,
-            known.first if known.records else _epoch(records[0]),
-            _epoch(records[-1]),
-        )
+        self._gathered = self._gathered.after(records)
         self._tracker.page_read(self._gathered)
         self._pending += len(records)
         if self._pending >= self._size or time.monotonic() - self._since >= self._seconds:
@@ -109,8 +102,3 @@ class Batches:
             writing, self._writing = self._writing, None
             self.place = await finished(writing)
             self._tracker.batch_kept(self.place)
-
-
-def _epoch(record: Any) -> int | None:
-    created_at = record.created_at
-    return None if created_at is None else int(created_at.timestamp())

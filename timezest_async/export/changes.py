@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import NotFoundError, UnsupportedFilterError
-from timezest_async.export.readings import pages_of
+from timezest_async.export.progress import Tracker
 from timezest_async.export.seen import FINAL_STATUSES, Seen, State
+from timezest_async.export.states import Place
 from timezest_async.models import SchedulingRequest
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.walking import leaves
@@ -35,6 +37,7 @@ class Update:
         fixed: The part of it that the service may judge; see ``fixed_part``.
         overlap: How far before the newest record of the last run "recent" begins.
         concurrency: As for ``list``.
+        tracker: Is told of every page, not of what is got by its id.
 
     Attributes:
         created, changed, unchanged, vanished, pages, looked_up: As in ``Changes``.
@@ -49,6 +52,7 @@ class Update:
         fixed: tql.Expression[Any] | None,
         overlap: timedelta,
         concurrency: int | Literal["auto"],
+        tracker: Tracker,
     ) -> None:
         self._concurrency: int | Literal["auto"] = concurrency
         self.created = self.changed = self.unchanged = self.vanished = self.pages = self.looked_up = 0
@@ -58,17 +62,19 @@ class Update:
         self._overlap = overlap
         self._since = recent_since(known.high_water, overlap)
         self._read: dict[str, Seen] = {}
-        may_have_changed = F.status.not_in(FINAL_STATUSES) | (
-            F.created_at >= datetime.fromtimestamp(self._since, UTC)
-        )
-        self._sent = may_have_changed if fixed is None else fixed & may_have_changed
+        self._sent = may_have_changed(self._since, fixed)
+        self._tracker = tracker
 
     async def changes(self) -> AsyncGenerator[SchedulingRequest, None]:
         """Give the records that are to be added."""
         requests = self._requests.list(self._sent, concurrency=self._concurrency)
-        async with pages_of(requests) as pages:
+        place = Place(0, requests.start)
+        self._tracker.begun(place)
+        async with aclosing(requests.pages()) as pages:
             async for page in pages:
                 self.pages += 1
+                place = place.after(page.data)
+                self._tracker.page_read(place)
                 for record in page.data:
                     if self._is_news(record):
                         yield record
@@ -115,6 +121,17 @@ def watching(
     since = recent_since(high_water, overlap)
     kept = {name: one for name, one in seen.items() if one.is_open or one.created_at >= since}
     return State(known.key, high_water, length, appending=False, seen=kept)
+
+
+def may_have_changed(since: int, fixed: tql.Expression[Any] | None) -> tql.Expression[Any]:
+    """Make the filter for what is open, or was created since.
+
+    Args:
+        since: Epoch seconds, UTC.
+        fixed: What else is to hold; see ``fixed_part``.
+    """
+    fresh = F.status.not_in(FINAL_STATUSES) | (F.created_at >= datetime.fromtimestamp(since, UTC))
+    return fresh if fixed is None else fixed & fresh
 
 
 def recent_since(high_water: int | None, overlap: timedelta) -> int:

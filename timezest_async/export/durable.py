@@ -57,7 +57,7 @@ def locked(path: Path) -> Generator[None, None, None]:
     """Hold a lock file, which goes with the process however it ends.
 
     Raises:
-        ConfigurationError: Another process holds it.
+        ConfigurationError: Another process holds it, or its folder is missing.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on Windows, where an open file cannot be replaced anyway
@@ -65,7 +65,10 @@ def locked(path: Path) -> Generator[None, None, None]:
         yield
         return
     while True:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except FileNotFoundError:
+            raise ConfigurationError(f"there is no folder {path.parent}: make it first") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

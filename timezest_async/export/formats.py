@@ -84,7 +84,7 @@ def choose_format(
         if chosen is None:
             raise ConfigurationError(
                 f"the format cannot be told from the name {path.name!r}: end it in one of "
-                f"{', '.join(_FORMATS)} (the first three with .gz or .zst if you like), or give the format"
+                f"{', '.join(_FORMATS)} (the first three with .gz or .zst if you like), or give format=..."
             )
     else:
         chosen = _member(Format, format, "format")

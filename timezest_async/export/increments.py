@@ -20,13 +20,12 @@ from timezest_async import tql
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.appending import Appender
-from timezest_async.export.changes import Update, fixed_part, recent_since, watching
+from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since, watching
 from timezest_async.export.columns import TABLES, choose_columns
 from timezest_async.export.durable import locked
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
-from timezest_async.export.progress import OnProgress
-from timezest_async.export.readings import start_of
+from timezest_async.export.progress import OnProgress, Tracker
 from timezest_async.export.seen import NEEDED, Seen, State, read_back
 from timezest_async.export.threads import in_thread
 
@@ -57,6 +56,43 @@ class Changes:
     pages: int = 0
     looked_up: int = 0
     first_run: bool = False
+
+
+@attrs.frozen
+class Outlook:
+    """What the next run of an incremental export will ask.
+
+    Attributes:
+        filter: Which requests it lists.
+        watched: How many requests were open or recent at the last run; those that are neither any longer,
+            it gets by their id.
+    """
+
+    filter: tql.Expression[Any]
+    watched: int
+
+
+def outlook(
+    state: str | os.PathLike[str],
+    *,
+    filter: tql.Expression[Any] | str | None = None,
+    overlap: timedelta = OVERLAP,
+) -> Outlook | None:
+    """Tell what the next run will ask; None where it is the first one, a full export.
+
+    Args:
+        state: As for ``incremental``.
+        filter: As for ``incremental``.
+        overlap: As for ``incremental``.
+
+    Raises:
+        ConfigurationError: ``state`` is something else.
+    """
+    known = State.load(Path(state))
+    if known is None or known.high_water is None:
+        return None
+    fixed, _ = fixed_part(tql.parse(filter) if isinstance(filter, str) else filter)
+    return Outlook(may_have_changed(recent_since(known.high_water, overlap), fixed), len(known.seen))
 
 
 async def incremental(
@@ -95,7 +131,7 @@ async def incremental(
         overlap: How far before the last run's newest record "recent" begins.
         concurrency: How many requests may be under way at once, as for ``list``.
         batch_size: Records after which they are made durable.
-        on_progress: Is told how the first run goes.
+        on_progress: Is told how it goes; of a later run, how many open or recent requests were read.
 
     Raises:
         ConfigurationError: The arguments do not fit together, or not with the state.
@@ -108,7 +144,7 @@ async def incremental(
     everything = client.scheduling_requests.list(wanted, concurrency=concurrency)
     fixed, is_fixed = fixed_part(wanted)
     key = {
-        "queries": list(start_of(everything)[0].queries),
+        "queries": list(everything.start.queries),
         **attrs.asdict(shape),
         "fields": None if fields is None else list(fields),
     }
@@ -132,7 +168,15 @@ async def incremental(
             if is_fixed:
                 return first
         # A filter on what may change: what does not match yet has to be watched from now on.
-        update = Update(client, known, wanted=wanted, fixed=fixed, overlap=overlap, concurrency=concurrency)
+        update = Update(
+            client,
+            known,
+            wanted=wanted,
+            fixed=fixed,
+            overlap=overlap,
+            concurrency=concurrency,
+            tracker=Tracker(None, on_progress),
+        )
         appender = Appender(target, shape, known, memory, size=batch_size)
         try:
             async with aclosing(update.changes()) as changes:
@@ -143,7 +187,13 @@ async def incremental(
             await appender.close()
         await in_thread(lambda: update.state(length).save(memory))
     if first is not None:
-        return attrs.evolve(first, pages=first.pages + update.pages, looked_up=update.looked_up)
+        return attrs.evolve(
+            first,
+            created=first.created + update.created,
+            changed=update.changed,
+            pages=first.pages + update.pages,
+            looked_up=update.looked_up,
+        )
     return Changes(
         target,
         update.created,
@@ -173,8 +223,9 @@ def _recall(memory: Path, key: Mapping[str, Any], target: Path) -> State:
     for name, value in key.items():
         was = known.key.get(name)
         if was != value:
+            what = "another filter" if name == "queries" else f"other {name}"
             raise ConfigurationError(
-                f"{memory} is of an export with other {name}, {was!r}, not {value!r}: give the same, or name "
+                f"{memory} is of an export with {what}, {was!r}, not {value!r}: give the same, or name "
                 "another state and file"
             )
     return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -16,7 +17,6 @@ from timezest_async.export.columns import choose_columns
 from timezest_async.export.durable import locked, remove, replace, sync_folder
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
-from timezest_async.export.readings import pages_of, restarted, start_of
 from timezest_async.export.states import Names, Order, Phase, Place, Unfinished
 from timezest_async.export.threads import in_thread
 from timezest_async.export.writers import Writer, make_writer
@@ -77,7 +77,7 @@ class ExportJob:
             raise ConfigurationError(f"batch_size is a whole number from 1, not {batch_size}")
         target = Path(path)
         chosen, compression = choose_format(target, format, compress)
-        start, limit = start_of(paginator)
+        start, limit = paginator.start, paginator.limit
         table = choose_columns(start.path, fields)
         shape = Shape(chosen, compression, None if fields is None else tuple(fields), raw_csv)
         self.names = Names.of(target)
@@ -163,24 +163,26 @@ class ExportJob:
     def _prepare(self) -> Unfinished | None:
         """Find what there is, refuse what must not be touched; None where the file is finished already."""
         names = self.names
+        if names.target.is_dir():
+            raise ConfigurationError(f"{names.target} is a folder: name a file")
         if not self.order.overwrite:
             unfinished = Unfinished.load(names.state)
             if unfinished is not None:
                 if not self._resumes:
                     raise ConfigurationError(
-                        f"{names.partial} is an unfinished export: give resume to go on with it, or "
-                        "overwrite to start anew"
+                        f"{names.partial} is an unfinished export: resume=True goes on with it, "
+                        "overwrite=True starts anew"
                     )
                 unfinished.order.check_same(self.order, names.target)
                 return unfinished
             if names.target.exists():
                 if self._resumes:
                     return None
-                raise ConfigurationError(f"{names.target} exists already: give overwrite to replace it")
+                raise ConfigurationError(f"{names.target} exists already: overwrite=True replaces it")
             if names.partial.exists():
                 raise ConfigurationError(
-                    f"{names.partial} exists, without the checkpoint that would tell how to resume it: give "
-                    "overwrite to start anew"
+                    f"{names.partial} exists, without the checkpoint that would tell how to resume it: "
+                    "overwrite=True starts anew"
                 )
         # The checkpoint goes before what it is of, and comes before: none is ever of another output.
         remove(names.state)
@@ -203,7 +205,7 @@ class ExportJob:
         place = await in_thread(lambda: self._open(place, keep))
         self._tracker.begun(place)
         left = None if self.order.limit is None else self.order.limit - place.records
-        paginator = restarted(self._paginator, place.checkpoint, left)
+        paginator = self._paginator.starting_at(place.checkpoint, left)
         batches = Batches(
             paginator,
             self._writer,
@@ -213,7 +215,7 @@ class ExportJob:
             size=self._batch_size,
             seconds=self._batch_seconds,
         )
-        async with pages_of(paginator) as pages:
+        async with aclosing(paginator.pages()) as pages:
             try:
                 async for page in pages:
                     await batches.add(page)
@@ -273,5 +275,5 @@ def _list(client: TimeZestClient, order: Order, concurrency: int | Literal["auto
         client.resources.list(),
         client.appointment_types.list(),
     )
-    [paginator] = [one for one in lists if start_of(one)[0].path == order.start.path]
-    return restarted(paginator, order.start, order.limit)
+    [paginator] = [one for one in lists if one.start.path == order.start.path]
+    return paginator.starting_at(order.start, order.limit)

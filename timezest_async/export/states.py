@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -46,6 +46,13 @@ class Place:
     first: int | None = None
     last: int | None = None
 
+    def after(self, records: Sequence[Any]) -> Place:
+        """Give the place some records further on, with the checkpoint and the extent that it has."""
+        if not records:
+            return self
+        first = self.first if self.records else _epoch(records[0])
+        return attrs.evolve(self, records=self.records + len(records), first=first, last=_epoch(records[-1]))
+
     def to_text(self) -> str:
         """Write it as JSON."""
         return json.dumps(attrs.asdict(self, recurse=False) | {"checkpoint": self.checkpoint.to_text()})
@@ -55,6 +62,11 @@ class Place:
         """Read what ``to_text`` wrote."""
         value = json.loads(text)
         return cls(**value | {"checkpoint": Checkpoint.from_text(value["checkpoint"])})
+
+
+def _epoch(record: Any) -> int | None:
+    created_at = record.created_at
+    return None if created_at is None else int(created_at.timestamp())
 
 
 @attrs.frozen
@@ -93,7 +105,7 @@ class Order:
             if was != is_now:
                 raise ConfigurationError(
                     f"{target} was begun with another {what}, {was!r}, not {is_now!r}: resume with the same, "
-                    "or give overwrite to start anew"
+                    "or start anew with overwrite=True"
                 )
 
 
@@ -149,7 +161,7 @@ class Unfinished:
         except (KeyError, TypeError, ValueError, InvalidRequestError) as error:
             raise ConfigurationError(
                 f"{path} is not the checkpoint of an export by this version ({error}): start anew with "
-                "overwrite"
+                "overwrite=True"
             ) from None
         return unfinished
 

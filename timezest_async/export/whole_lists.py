@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any, BinaryIO, TypedDict, Unpack
 
@@ -11,8 +12,8 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.export.columns import choose_columns
 from timezest_async.export.formats import Compression, Format, Shape
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
-from timezest_async.export.progress import OnProgress, Summary
-from timezest_async.export.readings import pages_of, restarted, start_of
+from timezest_async.export.progress import OnProgress, Summary, Tracker
+from timezest_async.export.states import Place
 from timezest_async.export.threads import in_thread
 from timezest_async.pagination import Paginator
 
@@ -93,7 +94,7 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
     """
     from timezest_async.export.writers.arrow import ArrowColumns  # noqa: PLC0415 - needs pyarrow
 
-    start, limit = start_of(paginator)
+    start = paginator.start
     arrow = ArrowColumns(start.path, choose_columns(start.path, fields))
     records: list[Any] = []
     batches: list[Any] = []
@@ -102,7 +103,7 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
         batches.append(arrow.batch(records))
         records.clear()
 
-    async with pages_of(restarted(paginator, start, limit)) as pages:
+    async with aclosing(paginator.starting_at(start, paginator.limit).pages()) as pages:
         async for page in pages:
             records += page.data[::-1] if start.backwards else page.data
             if len(records) >= BATCH_SIZE:
@@ -119,6 +120,7 @@ async def to_stream(
     format: Format | str = Format.JSONL,
     fields: Sequence[str] | None = None,
     raw_csv: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> int:
     """Write a list to a stream, such as the standard output, page by page; nothing can be resumed.
 
@@ -128,6 +130,7 @@ async def to_stream(
         format: ``"jsonl"`` or ``"csv"``.
         fields: Columns, or top-level keys of JSON lines, in order; None for all.
         raw_csv: Leave cells as they are that a spreadsheet would run as a formula.
+        on_progress: Is told how it goes, in the event loop; must return soon.
 
     Returns:
         How many records were written.
@@ -140,7 +143,7 @@ async def to_stream(
 
     if format not in {Format.JSONL, Format.CSV}:
         raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")
-    start, limit = start_of(paginator)
+    start = paginator.start
     shape = Shape(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
     head, encode = make_encoder(start.path, choose_columns(start.path, fields), shape)
 
@@ -148,11 +151,13 @@ async def to_stream(
         stream.write(data)
         stream.flush()
 
+    tracker, place = Tracker(paginator.limit, on_progress), Place(0, start)
+    tracker.begun(place)
     await in_thread(partial(write, head))
-    count = 0
-    async with pages_of(restarted(paginator, start, limit)) as pages:
+    async with aclosing(paginator.starting_at(start, paginator.limit).pages()) as pages:
         async for page in pages:
-            data = encode(page.data[::-1] if start.backwards else page.data)
-            await in_thread(partial(write, data))
-            count += len(page.data)
-    return count
+            records = page.data[::-1] if start.backwards else page.data
+            await in_thread(partial(write, encode(records)))
+            place = place.after(records)
+            tracker.page_read(place)
+    return place.records

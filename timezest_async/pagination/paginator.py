@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
@@ -27,6 +27,10 @@ class Paginator(Generic[T]):
         start: Where the list starts.
         limit: How many records to give at most.
         concurrency: How many readers read each query, where it can be split.
+
+    Attributes:
+        start: Where the list starts, however far it has been read.
+        limit: How many records it gives at most, or None.
     """
 
     def __init__(
@@ -37,29 +41,38 @@ class Paginator(Generic[T]):
         limit: int | None = None,
         concurrency: int | Literal["auto"] = 1,
     ) -> None:
+        self.start: Final = start
+        self.limit: Final = limit
         self._reader = reader
         self._concurrency: int | Literal["auto"] = concurrency
-        self._start = start
-        self._limit = limit
         self._run: _Run[T] | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the latest ``async for`` stands: ``list(checkpoint=...)`` goes on after its last record."""
-        return self._start if self._run is None else self._run.checkpoint
+        return self.start if self._run is None else self._run.checkpoint
+
+    def starting_at(self, place: Checkpoint, limit: int | None = None) -> Paginator[T]:
+        """Make a paginator of the same list that starts elsewhere; this one is left as it is.
+
+        Args:
+            place: A checkpoint of this list.
+            limit: How many records to give at most from there.
+        """
+        return Paginator(self._reader, place, limit=limit, concurrency=self._concurrency)
 
     def __aiter__(self) -> Records[T]:
-        return Records(self._open(self._limit))
+        return Records(self._open(self.limit))
 
-    def pages(self) -> AsyncIterator[Page[T]]:
+    def pages(self) -> Pages[T]:
         """Iterate over pages rather than records.
 
         With one query they are the service's own, newest first even where the list is walked backwards; with
         several they are what could be merged in one go. Empty ones are passed over.
         """
-        return Pages(self._open(self._limit))
+        return Pages(self._open(self.limit))
 
-    def batches(self, size: int) -> AsyncIterator[list[T]]:
+    def batches(self, size: int) -> Batches[T]:
         """Iterate over lists of ``size`` records; the last one may be shorter.
 
         Raises:
@@ -67,7 +80,7 @@ class Paginator(Generic[T]):
         """
         if type(size) is not int or size < 1:
             raise InvalidRequestError(f"batches() takes a whole number from 1, not {size!r}")
-        return Batches(self._open(self._limit), size)
+        return Batches(self._open(self.limit), size)
 
     async def to_list(self) -> list[T]:
         """Read everything into one list; memory grows with it."""
@@ -75,15 +88,15 @@ class Paginator(Generic[T]):
 
     async def first(self) -> T | None:
         """Read the first record only, or None where there is none."""
-        records = Records(self._open(1 if self._limit is None else min(1, self._limit)))
+        records = Records(self._open(1 if self.limit is None else min(1, self.limit)))
         try:
             return await anext(records, None)
         finally:
             await records.aclose()
 
     def _open(self, limit: int | None) -> _Run[T]:
-        source = open_source(self._reader, self._start, wanted=limit, concurrency=self._concurrency)
-        self._run = _Run(source, self._start, limit)
+        source = open_source(self._reader, self.start, wanted=limit, concurrency=self._concurrency)
+        self._run = _Run(source, self.start, limit)
         return self._run
 
     def __iter__(self) -> NoReturn:
@@ -95,7 +108,7 @@ class Paginator(Generic[T]):
         raise TypeError("list() is not awaited: write `async for record in ...`, or await .to_list()")
 
     def __repr__(self) -> str:
-        return f"<Paginator of {self._start.path} filter={' | '.join(self._start.queries)!r}>"
+        return f"<Paginator of {self.start.path} filter={' | '.join(self.start.queries)!r}>"
 
 
 def open_source(

@@ -28,6 +28,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     column.name: column.kind for table in TABLES.values() for column in table.columns
 }
 _ARRAYS: Final = ("associated_entities", "resources", "scheduled_agents")
+_MAGIC: Final = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
+"""What files begin with: RFC 1952, 2.3.1, and RFC 8878, 3.1.1."""
 _BATCH: Final = 1_000
 _CHUNK: Final = 1 << 16
 _LONGEST_CELL: Final = 1 << 30
@@ -78,7 +80,13 @@ def read_wire(path: Path) -> Iterator[Wire]:
     Raises:
         ConfigurationError: The file cannot be read; says where.
     """
-    kind, compression = choose_format(path)
+    try:
+        kind, compression = choose_format(path)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"the format cannot be told from the name {path.name!r}: rename the file to end in .jsonl, .csv, "
+            ".parquet, .sqlite or .duckdb"
+        ) from None
     with _explained(path):
         if kind in _READERS:
             yield from _READERS[kind](path)
@@ -102,6 +110,9 @@ def _explained(path: Path) -> Generator[None]:
 @contextmanager
 def _open_text(path: Path, compression: Compression | None) -> Generator[TextIO]:
     with path.open("rb") as raw:
+        # A compressed file may have any name (`timezest export --compress`), but it begins like no text.
+        head = raw.peek(4)
+        compression = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), compression)
         stream: Any = raw
         if compression is Compression.GZIP:
             stream = gzip.GzipFile(fileobj=raw)

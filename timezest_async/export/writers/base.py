@@ -76,7 +76,7 @@ def at(place: Place, extent: int) -> Place:
 
 def damaged(output: Path, reason: str) -> ConfigurationError:
     """Make the error for an output that is not what its checkpoint says."""
-    return ConfigurationError(f"{output} cannot be resumed, {reason}: start anew with overwrite")
+    return ConfigurationError(f"{output} cannot be resumed, {reason}: start anew with overwrite=True")
 
 
 def require(module: str, extra: str) -> Any:
