@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
@@ -61,13 +63,29 @@ def run(argv: Sequence[str] | None) -> int:
     # Nobody listens to it here, and what nobody listens to Python writes to stderr as a bare word.
     logging.getLogger("stamina").addHandler(_NOWHERE)
     try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            say(str(error))
+        status = 1
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Python would try again at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         app(argv, prog_name="timezest")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except (FilterError, ConfigurationError, InvalidRequestError) as error:
         say(_in_options(str(error)))
         return 2
-    except (TimeZestError, OSError) as error:
+    except TimeZestError as error:
         say(str(error))
         return 1
     return 0
