@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -141,16 +140,12 @@ def run(
     client = connect(api_key, base_url, display)
     try:
         result = interrupts.run(_export(task, client, display))
-    except (FilterError, ConfigurationError, InvalidRequestError):
+    except (FilterError, ConfigurationError, InvalidRequestError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
         advice, command = _way_on(task, hint_url)
         display.say(f"Interrupted. {advice}", "interrupted", resume=command)
         raise typer.Exit(interrupts.INTERRUPTED) from None
-    except BrokenPipeError:
-        # Python would complain at its end that what is left cannot be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
     except (TimeZestError, OSError) as error:
         advice, command = _way_on(task, hint_url)
         where = "stdout" if task.to_stdout else task.output
