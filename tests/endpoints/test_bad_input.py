@@ -7,7 +7,7 @@ import copy
 import pickle
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
@@ -134,6 +134,35 @@ CREATES: dict[str, tuple[dict[str, Any], str]] = {
         {"associated_entities": [{"type": "autotask/contact", "id": "3"}]},
         "id",
     ),
+    "duration a bool": ({"duration_mins": True}, "duration_mins takes a whole number"),
+    "duration a float": ({"duration_mins": 30.0}, "duration_mins"),
+    "duration text": ({"duration_mins": "30"}, "duration_mins"),
+    "duration zero": ({"duration_mins": 0}, "1 or more"),
+    "duration negative": ({"duration_mins": -30}, "1 or more"),
+    "duration beyond all": ({"duration_mins": 10**5000}, "1 or more"),
+    "day a datetime": ({"earliest_date": datetime(2026, 1, 31, 9, tzinfo=UTC)}, r"\.date\(\).+earliest_time"),
+    "day text": ({"latest_date": "2026-01-31"}, "latest_date takes a datetime.date"),
+    "day a number": ({"earliest_date": 1767225600}, "earliest_date"),
+    "time text": ({"earliest_time": "09:30"}, "earliest_time takes a datetime.time"),
+    "time a datetime": ({"latest_time": datetime(2026, 1, 31, 9, tzinfo=UTC)}, "latest_time takes"),
+    "time aware": ({"latest_time": time(9, tzinfo=UTC)}, "without a time zone"),
+    "time with seconds": ({"earliest_time": time(9, 30, 15)}, r"earliest_time=time\(9, 30\)"),
+    "time with a fraction": ({"latest_time": time(9, 30, 0, 1)}, "finer"),
+    "days reversed": (
+        {"earliest_date": date(2026, 2, 2), "latest_date": date(2026, 2, 1)},
+        "earliest_date is 2026-02-02, which is after latest_date, 2026-02-01",
+    ),
+    "times reversed": ({"earliest_time": time(17), "latest_time": time(9)}, "not before latest_time"),
+    "times reversed on one day": (
+        {
+            "earliest_date": date(2026, 2, 1),
+            "latest_date": date(2026, 2, 1),
+            "earliest_time": time(9, 1),
+            "latest_time": time(9),
+        },
+        "leaves no time",
+    ),
+    "no time between the times": ({"earliest_time": time(9), "latest_time": time(9)}, "leaves no time"),
 }
 
 

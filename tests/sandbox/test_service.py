@@ -256,6 +256,31 @@ async def test_a_create_is_stored_and_listed(desk: Sandbox, call: Caller, mode: 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
+    "window",
+    [
+        {},
+        {"duration_mins": 45, "earliest_time": "09:00", "latest_time": "17:30:00"},
+        {"earliest_date": "2026-02-01", "latest_date": "2026-02-02"},
+        {
+            "earliest_date": "2026-02-01",
+            "earliest_time": "17:00",
+            "latest_date": "2026-02-02",
+            "latest_time": "09:00",
+        },
+    ],
+)
+async def test_a_record_has_the_window_that_was_set(
+    desk: Sandbox, call: Caller, window: dict[str, Any]
+) -> None:
+    _, record = await call.create(**GOOD | window)
+    names = ("duration_mins", "earliest_date", "earliest_time", "latest_date", "latest_time")
+    assert {name: record[name] for name in names} == dict.fromkeys(names) | window
+    assert await call(f"/scheduling_requests/{record['id']}") == (200, record)
+    assert desk.records() == [record]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
     ("entities", "fields", "expected"),
     [
         ([], {}, ("Field Name", "field@example.com")),
@@ -296,6 +321,17 @@ async def test_where_the_end_user_comes_from(
         {"associated_entities": {}},
         {"associated_entities": ["x"]},
         {"associated_entities": [{"type": "autotask/ticket"}]},
+        {"duration_mins": 0},
+        {"duration_mins": "30"},
+        {"duration_mins": True},
+        {"earliest_date": 20260131},
+        {"earliest_date": "20260131"},
+        {"latest_date": "2026-02-30"},
+        {"earliest_time": "9:30"},
+        {"latest_time": "24:01"},
+        {"latest_time": "09:30:15.5"},
+        {"earliest_date": "2026-02-02", "latest_date": "2026-02-01"},
+        {"earliest_time": "10:00", "latest_time": "09:59:59"},
     ],
 )
 async def test_bad_creates_are_422(desk: Sandbox, call: Caller, change: dict[str, Any]) -> None:

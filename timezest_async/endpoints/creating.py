@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
 from typing import Any, Final, cast
 
 from timezest_async import tql
 from timezest_async.converter import StructureError, structure
+from timezest_async.endpoints.choice_windows import ChoiceWindow
 from timezest_async.errors import InvalidRequestError
 from timezest_async.models import (
     CONTACT_TYPES,
@@ -33,6 +35,11 @@ def creation_parameters(
     end_user_name: str | None,
     end_user_email: str | None,
     end_user_company: str | None,
+    duration_mins: int | None = None,
+    earliest_date: date | None = None,
+    earliest_time: time | None = None,
+    latest_date: date | None = None,
+    latest_time: time | None = None,
 ) -> dict[str, Any]:
     """Check the arguments of a create, and give the JSON to send: only what is given.
 
@@ -59,7 +66,8 @@ def creation_parameters(
     }
     parameters |= {name: _text(value, name) for name, value in fields.items() if value is not None}
     _check_end_user(parameters, entities)
-    return parameters
+    window = ChoiceWindow(duration_mins, earliest_date, earliest_time, latest_date, latest_time)
+    return parameters | window.parameters()
 
 
 def _check_end_user(parameters: Mapping[str, Any], entities: Sequence[AssociatedEntity]) -> None:

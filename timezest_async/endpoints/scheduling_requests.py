@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Literal
 
 from timezest_async import tql
@@ -90,6 +90,11 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         end_user_name: str | None = None,
         end_user_email: str | None = None,
         end_user_company: str | None = None,
+        duration_mins: int | None = None,
+        earliest_date: date | None = None,
+        earliest_time: time | None = None,
+        latest_date: date | None = None,
+        latest_time: time | None = None,
     ) -> SchedulingRequest:
         """Create a scheduling request.
 
@@ -109,6 +114,11 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             end_user_name: Who is to select a time.
             end_user_email: Where they are asked to.
             end_user_company: Their company.
+            duration_mins: How long the appointment takes, in minutes, if not as its type says.
+            earliest_date: The first day that may be chosen.
+            earliest_time: The earliest time of day that may be chosen, to the minute, without a time zone.
+            latest_date: The last day that may be chosen.
+            latest_time: The latest time of day that may be chosen; on one day later than the earliest.
 
         Raises:
             InvalidRequestError: The service would refuse these arguments; nothing was sent.
@@ -124,6 +134,11 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             end_user_name=end_user_name,
             end_user_email=end_user_email,
             end_user_company=end_user_company,
+            duration_mins=duration_mins,
+            earliest_date=earliest_date,
+            earliest_time=earliest_time,
+            latest_date=latest_date,
+            latest_time=latest_time,
         )
         exchange = await self._transport.post(self.path, parameters, route=self.path)
         try:

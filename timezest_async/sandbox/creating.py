@@ -7,9 +7,12 @@ details". Of the 422 texts only the one on resource ids is the vendor's.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import string
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date, time
 from typing import Any, Final, cast
 
 from .attributes import Json
@@ -33,6 +36,11 @@ _PREFIXES: Final = {
     "agent": "agnt",
     "team": "team",
     "appointment_type": "apty",
+}
+_WINDOW: Final = ("duration_mins", "earliest_date", "earliest_time", "latest_date", "latest_time")
+_BOUNDS: Final[Mapping[str, tuple[type[date | time], str, re.Pattern[str]]]] = {
+    "date": (date, "YYYY-MM-DD", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")),
+    "time": (time, "HH:MM or HH:MM:SS", re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")),
 }
 _DEFAULTS: Final[Mapping[str, Json]] = {
     "scheduling_request": {
@@ -128,6 +136,7 @@ def new_request(store: Store, parameters: Mapping[str, Any], now: int, origin: s
     resources = _resources(store, parameters.get("resource_ids"))
     entities = _entities(parameters.get("associated_entities"))
     name, email = _end_user(store, entities, parameters)
+    window = _window(parameters)
     return {
         "id": fresh_id("scheduling_request"),
         "object": "scheduling_request",
@@ -144,6 +153,7 @@ def new_request(store: Store, parameters: Mapping[str, Any], now: int, origin: s
         "status": "sent" if trigger_mode == "pod" else "new",
         "created_at": now,
         "updated_at": now,
+        **window,
     }
 
 
@@ -174,6 +184,31 @@ def _entities(value: object) -> list[Json]:
         if not named or (item.get("id") is None and item.get("number") is None):
             raise RefusedError("An associated entity needs a type, and an ID or a number.")
     return entities
+
+
+def _window(parameters: Mapping[str, Any]) -> Json:
+    """Check the duration and the window in which the end user may choose; what is not set is null."""
+    window = {name: parameters.get(name) for name in _WINDOW}
+    minutes = window["duration_mins"]
+    if minutes is not None and (isinstance(minutes, bool) or not isinstance(minutes, int) or minutes < 1):
+        raise RefusedError("The duration mins parameter must be a whole number of minutes.")
+    first, begin, last, end = (_bound(name, window[name]) for name in _WINDOW[1:])
+    if isinstance(first, date) and isinstance(last, date) and first > last:
+        raise RefusedError("The earliest date parameter must not be after the latest date parameter.")
+    several_days = first is not None and last is not None and first != last
+    if not several_days and isinstance(begin, time) and isinstance(end, time) and begin >= end:
+        raise RefusedError("The earliest time parameter must be before the latest time parameter.")
+    return window
+
+
+def _bound(name: str, value: object) -> date | time | None:
+    if value is None:
+        return None
+    kind, form, spelling = _BOUNDS[name[-4:]]
+    if isinstance(value, str) and spelling.fullmatch(value):
+        with suppress(ValueError):
+            return kind.fromisoformat(value)
+    raise RefusedError(f"The {name.replace('_', ' ')} parameter must be written as {form}.")
 
 
 def _end_user(store: Store, entities: list[Json], parameters: Mapping[str, Any]) -> tuple[str, str]:
