@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 
 import pytest
 
 from timezest_async.models import SchedulingRequest
 from timezest_async.models.time_zones import RAILS_ZONES, find_zone
 
+KNOWN = set((resources.files("tzdata") / "zones").read_text().split())
+
 
 def test_there_are_all_of_rails_zones() -> None:
-    assert len(RAILS_ZONES) == 152
+    assert len(RAILS_ZONES) == 154
+    assert RAILS_ZONES["Pacific Time (Canada)"] == "America/Vancouver"
+    assert RAILS_ZONES["Alberta"] == "America/Edmonton"
     assert {"Eastern Time (US & Canada)", "Arizona", "Nuku'alofa", "St. Petersburg"} < set(RAILS_ZONES)
 
 
@@ -19,6 +24,26 @@ def test_every_rails_zone_resolves(name: str) -> None:
     zone = find_zone(name)
     assert zone is not None
     assert zone.key == RAILS_ZONES[name]
+
+
+def test_every_target_is_a_zone_of_tzdata() -> None:
+    # Machines without a zone database of their own, such as Windows, have this one.
+    assert set(RAILS_ZONES.values()) <= KNOWN
+
+
+def test_a_rails_zone_named_for_a_place_keeps_that_places_time() -> None:
+    places: dict[str, set[str]] = {}
+    for name in KNOWN - {"US/Samoa", "Pacific/Samoa"}:  # American Samoa, which Rails calls by that name
+        places.setdefault(name.rpartition("/")[2].replace("_", " "), set()).add(name)
+    checked = 0
+    for rails, target in RAILS_ZONES.items():
+        for name in places.get(rails, ()):
+            for month in range(1, 13):
+                moment = datetime(2024, month, 1, tzinfo=UTC)
+                here, there = zoneinfo.ZoneInfo(target), zoneinfo.ZoneInfo(name)
+                assert moment.astimezone(here).utcoffset() == moment.astimezone(there).utcoffset(), rails
+            checked += 1
+    assert checked > 100
 
 
 def test_every_iana_zone_resolves() -> None:
