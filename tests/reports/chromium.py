@@ -29,8 +29,7 @@ _FLAGS = (
 
 def executable() -> str:
     """Find Chromium; without it the test is skipped, or fails where TIMEZEST_REQUIRE_CHROMIUM is 1."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found:
+    if found := shutil.which("chromium") or shutil.which("chromium-browser"):
         return found
     reason = "there is no Chromium here: apt-get install chromium"
     if os.environ.get("TIMEZEST_REQUIRE_CHROMIUM") == "1":
@@ -106,10 +105,11 @@ class Tab:
 @contextlib.asynccontextmanager
 async def open_tab(profile: Path) -> AsyncIterator[Tab]:
     """Start Chromium with a new profile; it ends with the block."""
-    log = (profile.parent / "chromium.log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        executable(), *_FLAGS, f"--user-data-dir={profile}", "about:blank", stdout=log, stderr=log
-    )
+    program = executable()
+    with (profile.parent / "chromium.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            program, *_FLAGS, f"--user-data-dir={profile}", "about:blank", stdout=log, stderr=log
+        )
     try:
         port, _ = (await _ready(profile / "DevToolsActivePort", process)).split()
         async with aiohttp.ClientSession() as session:
@@ -124,7 +124,6 @@ async def open_tab(profile: Path) -> AsyncIterator[Tab]:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        log.close()
 
 
 async def _ready(path: Path, process: asyncio.subprocess.Process) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,11 +80,17 @@ async def test_the_page_fits_and_is_quiet(
     assert (await tab.screenshot()).startswith(b"\x89PNG")
 
 
-def test_without_chromium_the_test_is_skipped_unless_it_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chromium.shutil, "which", lambda _: None)
-    monkeypatch.delenv("TIMEZEST_REQUIRE_CHROMIUM", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
-        chromium.executable()
-    monkeypatch.setenv("TIMEZEST_REQUIRE_CHROMIUM", "1")
-    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
-        chromium.executable()
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("required", "outcome"), [("0", pytest.skip.Exception), ("1", pytest.fail.Exception)], ids=["0", "1"]
+)
+async def test_without_chromium_the_test_is_skipped_unless_it_is_required(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, required: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TIMEZEST_REQUIRE_CHROMIUM", required)
+    with pytest.raises(outcome, match="apt-get install chromium"):
+        async with chromium.open_tab(tmp_path / "profile"):
+            pass
+    gc.collect()  # what was left open would be warned of now
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - it is not a loop

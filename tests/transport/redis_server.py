@@ -67,7 +67,11 @@ class RedisServer:
             if os.environ.get("TIMEZEST_REQUIRE_REDIS") == "1":
                 pytest.fail(f"{reason}, and TIMEZEST_REQUIRE_REDIS=1 demands it")
             pytest.skip(reason)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(
