@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from typing import Any
 
 import yarl
 
-from timezest_async.converter import make_converter
+from timezest_async import tql
+from timezest_async.converter import make_converter, structure
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import TimeZestError
+from timezest_async.models import SchedulingRequest
 from timezest_async.transport import Exchange, RateLimiter, Reservation
 
 CONVERTER = make_converter()
@@ -28,6 +31,18 @@ def record(number: int, created_at: int, **fields: Any) -> dict[str, Any]:
         "scheduled_agents": [],
         **fields,
     }
+
+
+def evaluator(records: Sequence[dict[str, Any]]) -> Callable[[str, dict[str, Any]], bool]:
+    """Return whether a record, one of these, answers a query; each query is evaluated once."""
+    structured = [structure(one, SchedulingRequest) for one in records]
+
+    @cache
+    def answer(query: str) -> set[str]:
+        wanted = tql.parse(query)
+        return {one.id for one in structured if wanted.matches(one)}
+
+    return lambda query, one: not query or one["id"] in answer(query)
 
 
 class Service:

@@ -10,21 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.pagination.service import Service, record
+from tests.pagination.service import Service, evaluator, record
 from timezest_async import Checkpoint, F, InvalidRequestError, RateLimiter, ServerError, TimeZestClient, tql
-from timezest_async.converter import structure
-from timezest_async.models import SchedulingRequest
 from timezest_async.sandbox import Sandbox, Status
-
-
-def accepts(query: str, one: dict[str, Any]) -> bool:
-    return not query or tql.parse(query).matches(structure(one, SchedulingRequest))
-
-
-def cached(records: list[dict[str, Any]]) -> Any:
-    structured = {one["id"]: structure(one, SchedulingRequest) for one in records}
-    return lambda query, one: not query or tql.parse(query).matches(structured[one["id"]])
-
 
 gaps = st.one_of(
     st.lists(st.integers(0, 3), max_size=400),
@@ -60,9 +48,10 @@ def test_the_same_records_in_the_same_order(
 ) -> None:
     records = make(distances)
     chance = random.Random(seed)
-    service = Service(records, accepts=cached(records), page_size=lambda: chance.choice(page_sizes))
+    service = Service(records, accepts=evaluator(records), page_size=lambda: chance.choice(page_sizes))
     service.turns = lambda: chance.randrange(1, 12)
-    expected = [one["id"] for one in records if filter is None or accepts(tql.render(filter), one)][:limit]
+    query = "" if filter is None else tql.render(filter)
+    expected = [one["id"] for one in records if service.accepts(query, one)][:limit]
 
     async def run() -> None:
         got = await service.list(filter, concurrency=concurrency, limit=limit).to_list()
@@ -107,8 +96,10 @@ def test_resuming_completes_exactly(
         else None
     )
 
+    accepts = evaluator(records)
+
     def service() -> Service:
-        service = Service(records, accepts=cached(records))
+        service = Service(records, accepts=accepts)
         service.turns = lambda: chance.randrange(1, 12)
         return service
 
@@ -221,7 +212,8 @@ async def test_errors_come_out_and_nothing_is_left(sandbox: Sandbox) -> None:
 
 @pytest.mark.asyncio
 async def test_break_leaves_nothing_and_gives_the_budget_back() -> None:
-    service = Service(make([60] * 800), accepts=accepts)
+    records = make([60] * 800)
+    service = Service(records, accepts=evaluator(records))
     service.limiter = RateLimiter(50, 1000.0)
     async for one in service.list(concurrency=8):
         if one.id == "sreq_30":

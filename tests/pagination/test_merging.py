@@ -8,17 +8,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.pagination.service import Service, record
+from tests.pagination.service import Service, evaluator, record
 from timezest_async import Checkpoint, F, PaginationError, ServerError, TimeZestClient, tql
 from timezest_async.converter import structure
 from timezest_async.models import SchedulingRequest
 from timezest_async.sandbox import Sandbox, Status
 
 TYPES = [f"apty_{letter}" for letter in "abcdef"]
-
-
-def accepts(query: str, one: dict[str, Any]) -> bool:
-    return tql.parse(query).matches(structure(one, SchedulingRequest))
 
 
 def expression(types: list[str], statuses: list[str]) -> tql.Expression[Any]:
@@ -77,6 +73,8 @@ def test_merging_is_the_evaluators_list_and_resumes(
     if backwards:
         records = [*records, record(9999, 1, end_user_name="Pat", end_user_email="p", status="closed")]
 
+    accepts = evaluator(records)
+
     def service() -> Service:
         return Service(records, accepts=accepts, page_size=lambda: page_size)
 
@@ -115,7 +113,9 @@ def test_each_query_keeps_its_order_within_a_second(situation: Any, *, backwards
     if backwards:
         records = [*records, record(9999, 1, status="closed")]
     merged = asyncio.run(
-        Service(records, accepts=accepts, page_size=lambda: 100).list(filter, **arguments).to_list()
+        Service(records, accepts=evaluator(records), page_size=lambda: 100)
+        .list(filter, **arguments)
+        .to_list()
     )
     for query in tql.plan(filter).queries:
         alone = [one["id"] for one in records if query.matches(structure(one, SchedulingRequest))]
@@ -136,7 +136,7 @@ async def test_records_created_since_are_passed_over_when_resuming() -> None:
     filter = (F.status == "new") & (F.end_user_name == "Pat") | (F.status == "sent") & (
         F.end_user_name != "Lee"
     )
-    paginator = Service(old, accepts=accepts, page_size=lambda: 4).list(filter)
+    paginator = Service(old, accepts=evaluator(old), page_size=lambda: 4).list(filter)
     got = []
     async for one in paginator:
         got.append(one)
@@ -146,7 +146,7 @@ async def test_records_created_since_are_passed_over_when_resuming() -> None:
         record(99, 5000, status="new", end_user_name="Pat"),
         record(98, 4000, status="sent", end_user_name="Pat"),
     ]
-    service = Service(newer + old, accepts=accepts, page_size=lambda: 4)
+    service = Service(newer + old, accepts=evaluator(newer + old), page_size=lambda: 4)
     rest = await service.list(filter, checkpoint=paginator.checkpoint).to_list()
     assert by_second(got + rest) == by_second(old)
 
