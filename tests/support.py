@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 FULL = bool(os.environ.get("TIMEZEST_FULL"))
 
@@ -10,3 +11,11 @@ FULL = bool(os.environ.get("TIMEZEST_FULL"))
 def examples(count: int) -> int:
     """Scale a randomized count: the full one under TIMEZEST_FULL, else a tenth."""
     return count if FULL else max(1, count // 10)
+
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()
+
+
+def stopped_clock() -> float:
+    """Give the sandbox one moment for ever: sample data depend on it, and so would what tests find."""
+    return NOON

@@ -7,12 +7,14 @@ import asyncio
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import timezest_async
+from tests.support import stopped_clock
 from timezest_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +24,8 @@ PROGRAM, *SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.M
 
 @pytest.mark.asyncio
 async def test_the_quick_start_is_a_whole_program() -> None:
-    async with Sandbox(records=300) as sandbox:
+    async with Sandbox() as sandbox:
+        sandbox.add(status="scheduled", end_user_name="Ann", created_at=int(time.time()) - 86_400)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-Werror", "-c", PROGRAM),
             stdout=asyncio.subprocess.PIPE,
@@ -31,14 +34,14 @@ async def test_the_quick_start_is_a_whole_program() -> None:
         )
         output, errors = await process.communicate()
     assert (process.returncode, errors) == (0, b"")
-    assert output.strip()
+    assert output.split() == [b"None", b"Ann"]
 
 
 @pytest.mark.asyncio
 async def test_the_snippets_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {name: getattr(timezest_async, name) for name in timezest_async.__all__}
-    async with Sandbox(records=60) as sandbox:
+    async with Sandbox(records=60, clock=stopped_clock) as sandbox:
         sandbox.add(object="appointment_type", id="apty_2s211C0S1I5gqIaA8wbDu6")
         sandbox.add(object="agent", id="agnt_2wvARLFjTDmO4djuOBf3r")
         async with timezest_async.TimeZestClient(sandbox.api_key, sandbox.base_url) as client:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from tests.support import stopped_clock
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.exchange import RequestSeen
 from timezest_async.sandbox.faults import Faults
@@ -44,7 +45,7 @@ class Served:
 
 @contextlib.contextmanager
 def serving(**options: Any) -> Iterator[Served]:
-    sandbox = Sandbox(api_key=KEY, **options)
+    sandbox = Sandbox(api_key=KEY, **{"clock": stopped_clock, **options})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def busy() -> Iterator[Served]:
-    with serving(records=40) as served:
+    with serving(records=40, clock=time.time) as served:  # what is looked for was made just now
         yield served
 
 

@@ -46,7 +46,7 @@ ODD = {
 
 
 async def fill(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
-    async with Sandbox(records=count, seed=3) as source:
+    async with Sandbox(records=count, seed=3, clock=support.stopped_clock) as source:
         sandbox.add_many(reversed(source.records()))
     sandbox.add(ODD)
     return sandbox.records()

@@ -36,7 +36,7 @@ WORKER = Path(__file__).with_name("worker.py")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def full() -> AsyncIterator[Sandbox]:
-    async with Sandbox(records=RECORDS, keep_requests=False) as sandbox:
+    async with Sandbox(records=RECORDS, keep_requests=False, clock=support.stopped_clock) as sandbox:
         yield sandbox
 
 
@@ -186,7 +186,10 @@ async def test_a_termination_makes_durable_what_was_read(full: Sandbox, tmp_path
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_faults_and_storms_of_429(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
-    async with Sandbox(records=1_500) as sandbox, make_client(sandbox, attempts=1) as client:
+    async with (
+        Sandbox(records=1_500, clock=support.stopped_clock) as sandbox,
+        make_client(sandbox, attempts=1) as client,
+    ):
         faults = [
             DropBeforeHeaders(),
             DropMidBody(),

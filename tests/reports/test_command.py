@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from tests.reports.made import HOSTILE, hostile_report
+from tests.support import stopped_clock
 from timezest_async.cli import application, report as command
 from timezest_async.reports import terminal
 from timezest_async.sandbox import Sandbox
@@ -40,7 +41,7 @@ def timezest(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sandbox, dict[str, Any]]]:
     """Run a sandbox in a thread of its own, since the command runs an event loop itself."""
-    sandbox = Sandbox(records=130)
+    sandbox = Sandbox(records=130, clock=stopped_clock)
     stored: dict[str, Any] = {}
     started = threading.Event()
     loop = asyncio.new_event_loop()

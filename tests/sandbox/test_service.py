@@ -436,7 +436,10 @@ async def test_sample_data_is_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.asyncio
 async def test_a_sample_ticket_supplies_the_end_user() -> None:
-    async with Sandbox(records=50) as sandbox, aiohttp.ClientSession() as session:
+    async with (
+        Sandbox(records=50, clock=support.stopped_clock) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
         entity = {"type": "connectwise_psa/service_ticket", "number": "#1234"}
         status, record = await Caller(session, sandbox).create(
             appointment_type_id=sandbox.records("appointment_type")[0]["id"],
@@ -451,9 +454,9 @@ async def test_a_sample_ticket_supplies_the_end_user() -> None:
 @pytest.mark.asyncio
 async def test_a_database_file_keeps_the_records(tmp_path: Path) -> None:
     database = tmp_path / "sandbox.db"
-    async with Sandbox(database=database, records=30) as sandbox:
+    async with Sandbox(database=database, records=30, clock=support.stopped_clock) as sandbox:
         before = [*sandbox.records(), sandbox.add(id="sreq_mine", created_at=1)]
-    async with Sandbox(database=database, records=99, seed=5) as sandbox:
+    async with Sandbox(database=database, records=99, seed=5, clock=support.stopped_clock) as sandbox:
         assert sandbox.records() == before
     (tmp_path / "text").write_text("no database" * 100)
     with pytest.raises(ConfigurationError, match="not a database of the sandbox"):
