@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from tests import support
 from tests.reports.made import HOSTILE, empty_report, hostile_report
 from timezest_async import ConfigurationError
 from timezest_async.export import durable
-from timezest_async.export.spreadsheets import defused, restored
+from timezest_async.export.spreadsheets import csv_rows, csv_text, defused, restored
 from timezest_async.reports import check_targets, files, tables, write_csv, write_page
 
-STARTS = "=+-@\t\r"
+STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+BEFORE = ["", "\x00", "\ufeff", ";", " ", "\u200b", "\n", "\u202e", "\u3000; "]
 
 
 def read(path: Path) -> list[list[str]]:
@@ -56,11 +60,24 @@ def test_headings_come_from_the_service_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_what_a_spreadsheet_would_run_is_defused(start: str) -> None:
-    assert defused(f"{start}1") == f"'{start}1"
-    assert restored(defused(f"{start}1")) == f"{start}1"
-    assert restored(f"1{start}") == f"1{start}"
+    for before in BEFORE:
+        assert defused(f"{before}{start}1") == f"'{before}{start}1"
     assert defused(f"1{start}") == f"1{start}"
     assert defused("") == ""
+    assert restored(f"1{start}") == f"1{start}"
+
+
+@settings(max_examples=support.examples(2_000), deadline=None)
+@given(st.text(st.sampled_from("'=\uff1d;\n\r\t\x00\ufeff ,\"aü") | st.characters(exclude_categories=["Cs"])))
+def test_any_cell_comes_back_as_it_was(text: str) -> None:
+    assert restored(defused(text)) == text
+    assert list(csv_rows(io.StringIO(csv_text([["cell"], [defused(text)]]), newline=""))) == [
+        {"cell": defused(text)}
+    ]
+
+
+def test_lines_end_where_rows_do_whatever_the_version_of_python() -> None:
+    assert csv_text([["a\rb", "c\nd", "e"]]) == '"a\rb","c\nd",e\r\n'
 
 
 def test_what_is_there_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from timezest_async.errors import ConfigurationError
 from timezest_async.export.columns import choose_columns
+from timezest_async.export.finished import PATH, check_finished, gone
 from timezest_async.export.formats import Shape
 from timezest_async.export.seen import State
 from timezest_async.export.states import Place
@@ -17,8 +18,6 @@ from timezest_async.export.writers import make_writer
 from timezest_async.export.writers.database import DatabaseWriter
 from timezest_async.models import SchedulingRequest
 from timezest_async.pagination import Checkpoint
-
-_PATH = "/scheduling_requests"
 
 
 class Appender:
@@ -37,13 +36,23 @@ class Appender:
 
     def __init__(self, target: Path, shape: Shape, state: State, memory: Path, *, size: int) -> None:
         self._target = target
+        self._shape = shape
         self._state = state
         self._memory = memory
         self._size = size
-        self._writer = make_writer(target, _PATH, choose_columns(_PATH, shape.fields), shape)
-        self._place = Place(0, Checkpoint(_PATH, ("",)), extent=state.length)
+        self._writer = make_writer(target, PATH, choose_columns(PATH, shape.fields), shape)
+        self._place = Place(0, Checkpoint(PATH, ("",)), extent=state.length)
         self._chunks: list[Any] = []
         self._is_open = False
+        self._stands: os.stat_result | None = None
+
+    async def check(self) -> None:
+        """Look at the file, before anything is asked of the service.
+
+        Raises:
+            ConfigurationError: It is not what the state tells of.
+        """
+        await in_thread(self._check_now)
 
     async def add(self, record: SchedulingRequest) -> None:
         """Take a record."""
@@ -52,9 +61,12 @@ class Appender:
             await self._write()
 
     async def finish(self) -> int:
-        """Write what is left; return the file's length, where it is appended to."""
-        if self._chunks or self._state.appending:
-            await self._write()
+        """Write what is left; return the file's length, where it is appended to.
+
+        Raises:
+            ConfigurationError: The database was taken away meanwhile.
+        """
+        await self._write()
         return self._place.extent
 
     async def close(self) -> None:
@@ -65,27 +77,35 @@ class Appender:
         chunks, self._chunks = self._chunks, []
         await in_thread(lambda: self._write_now(chunks))
 
+    def _check_now(self) -> None:
+        check_finished(self._target, self._shape, self._state, self._memory)
+        self._stands = self._target.stat() if self._target.exists() else None
+
     def _write_now(self, chunks: list[Any]) -> None:
         if isinstance(self._writer, DatabaseWriter):
-            if not self._target.exists():
-                raise ConfigurationError(f"{self._target} is gone: remove {self._memory} too to begin anew")
-            self._writer.upsert(chunks)
-            return
-        if not self._is_open:
-            self._open()
-            self._is_open = True
-        self._place = self._writer.commit(chunks, self._place)
+            if not self._still_stands():
+                raise gone(self._target, self._memory)
+            if chunks:
+                self._writer.upsert(chunks)
+        elif chunks or self._state.appending:
+            if not self._is_open:
+                self._open()
+                self._is_open = True
+            self._place = self._writer.commit(chunks, self._place)
+
+    def _still_stands(self) -> bool:
+        try:
+            now = self._target.stat()
+        except FileNotFoundError:
+            return False
+        return self._stands is not None and os.path.samestat(self._stands, now)
 
     def _open(self) -> None:
-        if self._target.exists():
-            size = self._target.stat().st_size
-            if size != self._state.length and not self._state.appending:
-                raise ConfigurationError(
-                    f"{self._target} was changed by another program: it has {size} bytes, and "
-                    f"{self._state.length} after the last run. Take it away, and the changes go to a new one"
-                )
-        attrs.evolve(self._state, appending=True).save(self._memory)
-        if self._target.exists():
+        check_finished(self._target, self._shape, self._state, self._memory)
+        begins = self._target.exists() and self._state.length > 0
+        state = attrs.evolve(self._state, appending=True, length=self._state.length if begins else 0)
+        state.save(self._memory)
+        if begins:
             self._writer.restore(self._place)
         else:
             self._place = self._writer.create(self._place)

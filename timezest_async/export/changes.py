@@ -7,6 +7,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+import attrs
+
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import NotFoundError, UnsupportedFilterError
@@ -58,9 +60,10 @@ class Update:
         self.created = self.changed = self.unchanged = self.vanished = self.pages = self.looked_up = 0
         self._requests = client.scheduling_requests
         self._wanted = wanted
-        self._known = known
         self._overlap = overlap
         self._since = recent_since(known.high_water, overlap)
+        # States of earlier versions do not say.
+        self._known = known if known.since is not None else attrs.evolve(known, since=self._since)
         self._read: dict[str, Seen] = {}
         self._sent = may_have_changed(self._since, fixed)
         self._tracker = tracker
@@ -92,7 +95,7 @@ class Update:
     def _is_news(self, record: SchedulingRequest) -> bool:
         before = self._known.seen.get(record.id)
         matches = self._wanted is None or self._wanted.matches(record)
-        was_exported = before is not None and before.exported
+        was_exported = self._known.has_settled(record) if before is None else before.exported
         now = Seen.of(record, exported=matches or was_exported)
         self._read[record.id] = now
         if not now.exported:
@@ -109,18 +112,21 @@ class Update:
     def state(self, length: int) -> State:
         """Give what to remember."""
         newest = max((seen.created_at for seen in self._read.values()), default=0)
-        return watching(
-            self._known, self._read, max(newest, self._known.high_water or 0), self._overlap, length
-        )
+        known = attrs.evolve(self._known, records=self._known.records + self.created, length=length)
+        return watching(known, self._read, max(newest, known.high_water or 0), self._overlap)
 
 
-def watching(
-    known: State, seen: Mapping[str, Seen], high_water: int, overlap: timedelta, length: int
-) -> State:
+def watching(known: State, seen: Mapping[str, Seen], high_water: int, overlap: timedelta) -> State:
     """Keep of what was seen what the next run compares with."""
     since = recent_since(high_water, overlap)
     kept = {name: one for name, one in seen.items() if one.is_open or one.created_at >= since}
-    return State(known.key, high_water, length, appending=False, seen=kept)
+    settled = known.settled
+    if settled is not None:
+        exported = (name for name, one in (*known.seen.items(), *seen.items()) if one.exported)
+        settled = settled.union(exported).difference(kept)
+    return attrs.evolve(
+        known, high_water=high_water, appending=False, seen=kept, since=since, settled=settled
+    )
 
 
 def may_have_changed(since: int, fixed: tql.Expression[Any] | None) -> tql.Expression[Any]:

@@ -37,7 +37,7 @@ def replace(source: Path, target: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a small file: after a crash it holds the old text or the new one, never a part."""
     draft = path.with_name(f"{path.name}.new")
-    with draft.open("w", encoding="utf-8") as file:
+    with draft.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -8,7 +8,8 @@ is neither now has been closed, or removed, since: it is got by its id.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -21,15 +22,16 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.appending import Appender
 from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since, watching
-from timezest_async.export.columns import TABLES, choose_columns
+from timezest_async.export.columns import choose_columns
 from timezest_async.export.durable import locked
+from timezest_async.export.finished import PATH, read_back
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
 from timezest_async.export.progress import OnProgress, Tracker
-from timezest_async.export.seen import NEEDED, Seen, State, read_back
+from timezest_async.export.seen import NEEDED, Seen, State
+from timezest_async.export.states import Names
 from timezest_async.export.threads import in_thread
 
-_PATH: Final = "/scheduling_requests"
 OVERLAP: Final = timedelta(days=1)
 
 
@@ -39,7 +41,7 @@ class Changes:
 
     Attributes:
         path: The file.
-        created: Records that were not in it before.
+        created: Records that it never had before; one that was reopened has changed.
         changed: Records of which it had an earlier version.
         unchanged: Records that were read again for nothing.
         vanished: Records that the service no longer has; they stay in the file.
@@ -134,7 +136,8 @@ async def incremental(
         on_progress: Is told how it goes; of a later run, how many open or recent requests were read.
 
     Raises:
-        ConfigurationError: The arguments do not fit together, or not with the state.
+        ConfigurationError: The arguments do not fit together, or not with the state, or the file is not the
+            one that the state tells of; nothing was sent.
         TimeZestError: The service or the network failed; run it again.
         OSError: The disk is full, or fails; run it again.
     """
@@ -149,7 +152,8 @@ async def incremental(
         "fields": None if fields is None else list(fields),
     }
     with locked(memory.with_name(f"{memory.name}.lock")):
-        known = await in_thread(lambda: _recall(memory, key, target))
+        begun = State(key, settled=None if is_fixed else frozenset(), begun=int(time.time()))
+        known = await in_thread(lambda: _recall(memory, begun, target))
         first: Changes | None = None
         if known.high_water is None:
             summary = await ExportJob(
@@ -162,12 +166,14 @@ async def incremental(
                 batch_size=batch_size,
                 on_progress=on_progress,
             ).run()
-            known, count = await in_thread(lambda: _learn(known, target, shape.format, overlap))
+            known = await in_thread(lambda: _learn(known, target, shape, overlap))
             await in_thread(lambda: known.save(memory))
-            first = Changes(target, count, pages=summary.pages, first_run=True)
+            first = Changes(target, known.records, pages=summary.pages, first_run=True)
             if is_fixed:
                 return first
         # A filter on what may change: what does not match yet has to be watched from now on.
+        appender = Appender(target, shape, known, memory, size=batch_size)
+        await appender.check()
         update = Update(
             client,
             known,
@@ -177,7 +183,6 @@ async def incremental(
             concurrency=concurrency,
             tracker=Tracker(None, on_progress),
         )
-        appender = Appender(target, shape, known, memory, size=batch_size)
         try:
             async with aclosing(update.changes()) as changes:
                 async for record in changes:
@@ -205,22 +210,29 @@ async def incremental(
     )
 
 
-def _recall(memory: Path, key: Mapping[str, Any], target: Path) -> State:
+def _recall(memory: Path, begun: State, target: Path) -> State:
     """Read the state, or begin one.
 
     Raises:
-        ConfigurationError: It is of another export, or there is a file but no state.
+        ConfigurationError: It is of another export, or does not go with the files that are there.
     """
+    names = Names.of(target)
+    if memory.absolute() in {name.absolute() for name in (target, names.partial, names.state, names.lock)}:
+        raise ConfigurationError(f"{memory} belongs to the export itself: name another file for its state")
+    for path in (target, memory):
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a folder: name a file")
     known = State.load(memory)
     if known is None:
-        if target.exists():
-            raise ConfigurationError(
-                f"{target} exists, but {memory}, which would tell what it has, does not: name the state "
-                "it was made with, or another file"
-            )
-        known = State(key)
-        known.save(memory)
-    for name, value in key.items():
+        for path in (target, names.partial, names.state):
+            if path.exists():
+                raise ConfigurationError(
+                    f"{path} exists, but {memory}, which would tell what it has, does not: name the state "
+                    "it was made with, or another file"
+                )
+        begun.save(memory)
+        return begun
+    for name, value in begun.key.items():
         was = known.key.get(name)
         if was != value:
             what = "another filter" if name == "queries" else f"other {name}"
@@ -231,16 +243,17 @@ def _recall(memory: Path, key: Mapping[str, Any], target: Path) -> State:
     return known
 
 
-def _learn(known: State, target: Path, format: Format, overlap: timedelta) -> tuple[State, int]:
-    """Read from the file of the first run what to remember, and how many records it has."""
+def _learn(known: State, target: Path, shape: Shape, overlap: timedelta) -> State:
+    """Read from the file of the first run what to remember."""
     seen: dict[str, Seen] = {}
     high_water = count = 0
-    for request_id, one in read_back(target, format, TABLES[_PATH].name):
+    for request_id, one in read_back(target, shape):
         count += 1
         high_water = max(high_water, one.created_at)
-        if one.is_open or one.created_at >= recent_since(high_water, overlap):
+        if known.settled is not None or one.is_open or one.created_at >= recent_since(high_water, overlap):
             seen[request_id] = one
-    return watching(known, seen, high_water, overlap, target.stat().st_size), count
+    known = attrs.evolve(known, records=count, length=target.stat().st_size)
+    return watching(known, seen, high_water, overlap)
 
 
 def _shape(
@@ -252,7 +265,7 @@ def _shape(
             "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
             "compression"
         )
-    columns = {column.name for column in choose_columns(_PATH, fields).columns}
+    columns = {column.name for column in choose_columns(PATH, fields).columns}
     if lacking := [name for name in NEEDED if name not in columns]:
         raise ConfigurationError(
             f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,8 +11,6 @@ import attrs
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.durable import write_text
-from timezest_async.export.formats import Format
-from timezest_async.export.writers.base import require
 from timezest_async.models import SchedulingRequest
 
 _VERSION: Final = 1
@@ -68,7 +63,11 @@ class State:
         high_water: The latest ``created_at`` (epoch seconds, UTC) read, or None before the first run's end.
         length: The bytes of the file, where it is appended to.
         appending: Whether a run was adding to it, so that what is beyond ``length`` is that run's.
+        records: How many requests the file has, at least.
         seen: The requests that may change unnoticed by their time of creation, by id.
+        since: Epoch seconds (UTC) from which on every request that was there is in ``seen``.
+        settled: The ids of other requests that the file has; None where it has all that are older.
+        begun: When the first run began (epoch seconds, UTC): what relative times are relative to.
     """
 
     key: Mapping[str, Any]
@@ -76,6 +75,16 @@ class State:
     length: int = 0
     appending: bool = False
     seen: Mapping[str, Seen] = attrs.field(factory=dict[str, Seen], repr=False)
+    since: int | None = None
+    settled: frozenset[str] | None = attrs.field(default=None, repr=False)
+    begun: int | None = None
+    records: int = 0
+
+    def has_settled(self, record: SchedulingRequest) -> bool:
+        """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
+        if self.settled is not None:
+            return record.id in self.settled
+        return self.since is not None and record.created_at.timestamp() < self.since
 
     def save(self, path: Path) -> None:
         """Write it to its file, durably."""
@@ -86,6 +95,10 @@ class State:
             "length": self.length,
             "appending": self.appending,
             "seen": {name: attrs.astuple(one) for name, one in self.seen.items()},
+            "since": self.since,
+            "settled": None if self.settled is None else sorted(self.settled),
+            "begun": self.begun,
+            "records": self.records,
         }
         write_text(path, json.dumps(value, separators=(",", ":")) + "\n")
 
@@ -100,7 +113,8 @@ class State:
             value = json.loads(path.read_text(encoding="utf-8"))
             if value.pop("timezest_incremental") == _VERSION:
                 seen = {name: Seen(*one) for name, one in value.pop("seen").items()}
-                return cls(**value, seen=seen)
+                settled = value.pop("settled", None)
+                return cls(**value, seen=seen, settled=None if settled is None else frozenset(settled))
         except FileNotFoundError:
             return None
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -109,45 +123,3 @@ class State:
             f"{path} is not the state of an incremental export by this version: name another file, and "
             "the export begins anew"
         )
-
-
-def read_back(path: Path, format: Format, table: str) -> Iterator[tuple[str, Seen]]:
-    """Read from a finished file which requests it has, by id.
-
-    Args:
-        path: The file.
-        format: Its format.
-        table: The name of the table in a database.
-    """
-    query = f"SELECT {', '.join(NEEDED)} FROM {table}"  # noqa: S608 - constants
-    match format:
-        case Format.SQLITE:
-            sqlite3 = require("sqlite3", "cli")
-            with closing(sqlite3.connect(path)) as connection:
-                yield from map(_from_row, connection.execute(query))
-        case Format.DUCKDB:
-            with closing(require("duckdb", "duckdb").connect(str(path), read_only=True)) as connection:
-                cursor = connection.execute(query)
-                while rows := cursor.fetchmany(10_000):
-                    yield from map(_from_row, rows)
-        case Format.CSV:
-            with path.open(encoding="utf-8", newline="") as file:
-                for cells in csv.DictReader(file):
-                    yield _from_row([cells[name] for name in NEEDED])
-        case _:
-            with path.open("rb") as lines:
-                for line in lines:
-                    wire = json.loads(line)
-                    yield wire["id"], Seen(wire["status"], wire["created_at"], wire.get("updated_at"))
-
-
-def _from_row(row: Any) -> tuple[str, Seen]:
-    request_id, status, created_at, updated_at = row
-    return request_id, Seen(status, _epoch(created_at) or 0, _epoch(updated_at))
-
-
-def _epoch(value: str | datetime | None) -> int | None:
-    if not value:
-        return None
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value.replace(tzinfo=UTC)
-    return int(moment.timestamp())

@@ -50,8 +50,8 @@ async def to_csv(
 ) -> Summary:
     """Export a list as CSV (RFC 4180, UTF-8, with a header); see ``ExportJob``.
 
-    Text that a spreadsheet would run as a formula, since it begins with ``=``, ``+``, ``-``, ``@``, a tab or
-    a carriage return, is written with a ``'`` before it, unless ``raw_csv``.
+    Text that a spreadsheet would run as a formula, such as what begins with ``=``, ``+``, ``-`` or ``@``, is
+    written with a ``'`` before it, unless ``raw_csv``.
     """
     job = ExportJob(paginator, path, format=Format.CSV, compress=compress, raw_csv=raw_csv, **options)
     return await job.run()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.durable import write_text
-from timezest_async.export.spreadsheets import defused
+from timezest_async.export.spreadsheets import csv_text, defused
 from timezest_async.reports import tables
 from timezest_async.reports.figures import Report
 from timezest_async.reports.page import render_page
@@ -76,8 +74,8 @@ def write_csv(report: Report, folder: Path, *, raw: bool = False) -> tuple[Path,
     Args:
         report: What to write.
         folder: Where.
-        raw: Leave cells as they are. Otherwise text that a spreadsheet would run as a formula (it begins with
-            ``=``, ``+``, ``-``, ``@``, a tab or a carriage return) gets an apostrophe before it.
+        raw: Leave cells as they are. Otherwise text that a spreadsheet would run as a formula gets an
+            apostrophe before it.
 
     Returns:
         The files written.
@@ -96,12 +94,8 @@ def write_csv(report: Report, folder: Path, *, raw: bool = False) -> tuple[Path,
 
 
 def _text(table: tables.Table, *, raw: bool) -> str:
-    buffer = io.StringIO(newline="")
     rows = [[column.key for column in table.columns], *table.rows]
-    csv.writer(buffer, lineterminator="\n").writerows(
-        [_cell(value, raw=raw) for value in row] for row in rows
-    )
-    return buffer.getvalue()
+    return csv_text([_cell(value, raw=raw) for value in row] for row in rows)
 
 
 def _cell(value: Any, *, raw: bool) -> Any:

@@ -19,7 +19,7 @@ from timezest_async.converter import StructureError, structure
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.columns import TABLES, Kind
 from timezest_async.export.formats import Compression, Format, choose_format
-from timezest_async.export.spreadsheets import restored
+from timezest_async.export.spreadsheets import csv_rows, restored
 from timezest_async.models import SchedulingRequest
 
 Wire = dict[str, Any]
@@ -32,7 +32,6 @@ _MAGIC: Final = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f
 """What files begin with: RFC 1952, 2.3.1, and RFC 8878, 3.1.1."""
 _BATCH: Final = 1_000
 _CHUNK: Final = 1 << 16
-_LONGEST_CELL: Final = 1 << 30
 
 
 def read_requests(path: Path) -> Iterator[SchedulingRequest]:
@@ -171,9 +170,7 @@ def _read_lines(file: TextIO, path: Path) -> Iterator[Wire]:
 
 
 def _read_csv(file: TextIO) -> Iterator[Wire]:
-    # The limit is for the whole process; arrays as JSON text may pass the default of 128 KiB.
-    csv.field_size_limit(_LONGEST_CELL)
-    for row in csv.DictReader(file, strict=True):
+    for row in csv_rows(file):
         yield _to_wire({name: restored(cell) for name, cell in row.items() if name and cell})
 
 

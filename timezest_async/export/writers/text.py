@@ -6,9 +6,7 @@ formats' documents (RFC 1952, 2.2; RFC 8878, 3.1), so that it can be cut after a
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,7 +17,7 @@ import msgspec
 from timezest_async.export.cells import FlatColumns
 from timezest_async.export.columns import Kind, Table
 from timezest_async.export.formats import Compression, Format, Shape
-from timezest_async.export.spreadsheets import defused
+from timezest_async.export.spreadsheets import csv_text, defused
 from timezest_async.export.states import Place
 from timezest_async.export.wire import wire_forms
 from timezest_async.export.writers.base import Writer, at, damaged, require
@@ -63,17 +61,12 @@ def _csv_encoder(path: str, table: Table, *, raw: bool) -> tuple[bytes, Encoder]
     flat = FlatColumns(path, table)
     kinds = [column.kind for column in table.columns]
 
-    def write(rows: Iterable[Sequence[object]]) -> bytes:
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer, lineterminator="\r\n").writerows(rows)
-        return buffer.getvalue().encode()
-
     def encode(records: Sequence[Record]) -> bytes:
         columns: Iterable[Sequence[Any]] = flat.columns(records)
         columns = [_cells(values, kind, raw=raw) for values, kind in zip(columns, kinds, strict=True)]
-        return write(zip(*columns, strict=True))
+        return csv_text(zip(*columns, strict=True)).encode()
 
-    return write([[column.name for column in table.columns]]), encode
+    return csv_text([[column.name for column in table.columns]]).encode(), encode
 
 
 def _cells(values: Sequence[Any], kind: Kind, *, raw: bool) -> Sequence[Any]:

@@ -1,0 +1,250 @@
+"""An incremental export whose file is not what its state tells of, and what a state has to remember."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from tests.export import readers
+from tests.export.test_incremental import DAY, ENDINGS, NOW, OLD, add, latest, whole
+from timezest_async import ConfigurationError, Expression, F, TimeZestClient, export
+from timezest_async.sandbox import Sandbox
+
+TEXT: Final = ("jsonl", "csv")
+DATABASES: Final = ("sqlite", "duckdb")
+
+
+def execute(path: Path, statement: str) -> None:
+    connect: Callable[[Any], Any] = sqlite3.connect if path.suffix == ".sqlite" else duckdb.connect
+    with closing(connect(str(path))) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def other_program(path: Path) -> None:
+    path.write_text("not ours")
+
+
+def delete_watched(path: Path) -> None:
+    execute(path, "DELETE FROM scheduling_requests WHERE id = 'sreq_3'")
+
+
+def delete_settled(path: Path) -> None:
+    execute(path, "DELETE FROM scheduling_requests WHERE id = 'sreq_4'")
+
+
+def age(path: Path) -> None:
+    old = "'2020-01-01T00:00:00Z'" if path.suffix == ".sqlite" else "TIMESTAMP '2020-01-01'"
+    execute(path, f"UPDATE scheduling_requests SET updated_at = {old} WHERE id = 'sreq_3'")
+
+
+def drop_table(path: Path) -> None:
+    execute(path, "DROP TABLE scheduling_requests")
+
+
+def add_column(path: Path) -> None:
+    execute(path, "ALTER TABLE scheduling_requests ADD COLUMN mine VARCHAR")
+
+
+EVERYWHERE = [empty, folder, shorten, other_program]
+IN_DATABASES = [remove, delete_watched, delete_settled, age, drop_table, add_column]
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_file_that_is_not_what_the_state_tells_of_is_refused_before_any_request(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(8):
+        add(sandbox, number, OLD + number * DAY, "closed" if number == 4 else "new")
+    await export.incremental(client, source / f"out.{ending}", source / "state")
+    sandbox.requests_seen.clear()
+    for damage in (*EVERYWHERE, *([lengthen] if ending in TEXT else IN_DATABASES)):
+        copy = tmp_path / damage.__name__
+        shutil.copytree(source, copy)
+        path = copy / f"out.{ending}"
+        damage(path)
+        before = contents(copy)
+        with pytest.raises(ConfigurationError, match=path.name):
+            await export.incremental(client, path, copy / "state")
+        assert contents(copy) == before
+    assert sandbox.requests_seen == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_first_run_takes_no_file_of_somebody_else_for_its_own(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    path, state = tmp_path / f"out.{ending}", tmp_path / "state"
+    wanted = client.scheduling_requests.list().start.queries
+    shape = {"format": ending, "compression": None, "fields": None, "raw_csv": False}
+    export.increments.State({"queries": list(wanted), **shape}).save(state)
+    path.write_text("not,ours\n1,2\n")
+    with pytest.raises(ConfigurationError, match="cannot be read as an export"):
+        await export.incremental(client, path, state)
+    assert sandbox.requests_seen == []
+    assert path.read_text() == "not,ours\n1,2\n"
+
+
+@pytest.mark.asyncio
+async def test_the_state_is_a_file_of_its_own(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.jsonl"
+    for state in (path, tmp_path / "out.jsonl.partial", tmp_path / "out.jsonl.partial.checkpoint"):
+        with pytest.raises(ConfigurationError, match="name another file for its state"):
+            await export.incremental(client, path, state)
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        await export.incremental(client, path, tmp_path)
+    partial = tmp_path / "out.jsonl.partial"
+    partial.write_text("")
+    with pytest.raises(ConfigurationError, match=r"partial exists, but .*state"):
+        await export.incremental(client, path, tmp_path / "state")
+    assert sandbox.requests_seen == []
+    assert readers.names_in(tmp_path) == [partial.name]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", DATABASES)
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_database_that_is_taken_away_meanwhile_is_missed(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str, *, replaced: bool
+) -> None:
+    path, state = tmp_path / f"out.{ending}", tmp_path / "state"
+    add(sandbox, 1, OLD, "new")
+    await export.incremental(client, path, state)
+
+    def take_away(_: export.Progress) -> None:
+        if path.exists():
+            path.rename(tmp_path / "elsewhere")
+        if replaced:
+            shutil.copy(tmp_path / "elsewhere", path)
+
+    with pytest.raises(ConfigurationError, match=f"{path.name} is gone"):
+        await export.incremental(client, path, state, on_progress=take_away)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("ending", "wanted", "taken_away"),
+    [
+        ("jsonl", None, False),
+        ("csv", F.status.in_(["scheduled", "new"]), False),
+        ("sqlite", F.created_at >= OLD, False),
+        ("duckdb", F.status.in_(["scheduled", "new"]), False),
+        ("csv", F.created_at >= OLD, True),
+        ("jsonl", F.status.in_(["scheduled", "new"]), True),
+    ],
+)
+async def test_a_reopened_request_has_changed(
+    client: TimeZestClient,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    ending: str,
+    wanted: Expression[Any] | None,
+    taken_away: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    path, state = tmp_path / f"out.{ending}", tmp_path / "state"
+    add(sandbox, 1, OLD, "scheduled")
+    add(sandbox, 2, OLD, "closed")
+    add(sandbox, 3, NOW, "new")
+    await export.incremental(client, path, state, filter=wanted)
+    sandbox.update("sreq_1", status="closed", updated_at=OLD + DAY)
+    assert (await export.incremental(client, path, state, filter=wanted)).changed == 1
+    assert (await export.incremental(client, path, state, filter=wanted)).unchanged == 1
+    if taken_away:
+        path.unlink()
+    sandbox.update("sreq_1", status="scheduled", updated_at=OLD + 2 * DAY)
+    sandbox.update("sreq_2", status="scheduled", updated_at=OLD + 2 * DAY)
+    changes = await export.incremental(client, path, state, filter=wanted)
+    # Where the status is filtered on, the second one was never exported.
+    is_new = "status" in repr(wanted)
+    assert (changes.created, changes.changed) == ((1, 1) if is_new else (0, 2))
+    assert {row["id"] for row in readers.read(path)} >= {"sreq_1", "sreq_2"}
+
+
+@pytest.mark.asyncio
+async def test_a_longer_overlap_makes_nothing_new(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "out.sqlite", tmp_path / "state"
+    for number in range(20):
+        add(sandbox, number, OLD + number * DAY, "closed")
+    await export.incremental(client, path, state)
+    changes = await export.incremental(client, path, state, overlap=timedelta(days=10))
+    assert changes.created == 0
+    assert latest(path) == whole(sandbox, path)
+
+
+@pytest.mark.asyncio
+async def test_a_new_text_file_that_was_cut_short_is_begun_anew(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, state = tmp_path / "out.csv", tmp_path / "state"
+    for number in range(9):
+        add(sandbox, number, OLD + number * DAY, "new")
+    await export.incremental(client, path, state)
+    path.unlink()
+    for number in range(3):
+        sandbox.update(f"sreq_{number}", status="sent", updated_at=NOW)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
+        patch.setattr(export.increments.Appender, "finish", fail)
+        await export.incremental(client, path, state, batch_size=2)
+    assert len(readers.read(path)) == 2
+    changes = await export.incremental(client, path, state)
+    assert changes.changed == 3
+    assert [row["id"] for row in readers.read(path)] == ["sreq_2", "sreq_1", "sreq_0"]
+
+
+async def fail(_: object) -> None:
+    raise OSError("power cut")
+
+
+@pytest.mark.asyncio
+async def test_cells_may_be_of_any_length_and_the_process_keeps_its_limit(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "out.csv", tmp_path / "state"
+    limit = csv.field_size_limit()
+    add(sandbox, 1, OLD, "new", end_user_name="x" * (limit + 1))
+    first = await export.incremental(client, path, state)
+    again = await export.incremental(client, path, state)
+    assert (first.created, again.unchanged) == (1, 1)
+    assert csv.field_size_limit() == limit

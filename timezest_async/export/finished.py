@@ -1,0 +1,156 @@
+"""The finished file of an incremental export: whether it is what the state tells of, and what it has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from csv import Error as CSVError
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.columns import TABLES, choose_columns
+from timezest_async.export.formats import Format, Shape
+from timezest_async.export.seen import NEEDED, Seen, State
+from timezest_async.export.spreadsheets import csv_rows, restored
+from timezest_async.export.writers.base import require
+
+PATH: Final = "/scheduling_requests"
+_TABLE: Final = TABLES[PATH].name
+_APPENDED: Final = {Format.JSONL, Format.CSV}
+
+
+def check_finished(target: Path, shape: Shape, known: State, memory: Path) -> None:
+    """Refuse a file that is not the one that the last run left, or that a run which was cut short did.
+
+    Args:
+        target: The file.
+        shape: How it is written.
+        known: What the last run remembered.
+        memory: Where the state is kept.
+
+    Raises:
+        ConfigurationError: It is gone, or another one, or was changed; says what to do.
+    """
+    if shape.format in _APPENDED:
+        if target.exists():
+            _check_length(target, known)
+        return
+    if not target.exists():
+        raise gone(target, memory)
+    count = 0
+    missing = {name: one for name, one in known.seen.items() if one.exported}
+    for request_id, one in read_back(target, shape):
+        count += 1
+        expected = missing.pop(request_id, None)
+        if expected is not None and (one.updated_at or 0) < (expected.updated_at or 0):
+            raise _foreign(target, memory, f"it has an earlier version of {request_id}")
+    if missing:
+        raise _foreign(target, memory, f"it lacks {len(missing):,} requests, such as {next(iter(missing))}")
+    if count < known.records:
+        raise _foreign(target, memory, f"it has {count:,} requests, and {known.records:,} after the last run")
+
+
+def _check_length(target: Path, known: State) -> None:
+    size = target.stat().st_size
+    if size < known.length or (size > known.length and not known.appending):
+        raise ConfigurationError(
+            f"{target} was changed by another program: it has {size:,} bytes, and {known.length:,} after the "
+            "last run. Take it away, and the changes go to a new one"
+        )
+
+
+def gone(target: Path, memory: Path) -> ConfigurationError:
+    """Make the error for a database that was taken away."""
+    return ConfigurationError(f"{target} is gone: put it back, or remove {memory} too to begin anew")
+
+
+def _foreign(target: Path, memory: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{target} is not the database that the last run left, {reason}: put that one back, or remove both "
+        f"it and {memory} to begin anew"
+    )
+
+
+def read_back(target: Path, shape: Shape) -> Iterator[tuple[str, Seen]]:
+    """Read from a finished file which requests it has, by id.
+
+    Raises:
+        ConfigurationError: It is no export of this shape.
+    """
+    names = [column.name for column in choose_columns(PATH, shape.fields).columns]
+    query = f"SELECT {', '.join(NEEDED)} FROM {_TABLE}"  # noqa: S608 - constants
+    with _explained(target, shape.format):
+        match shape.format:
+            case Format.SQLITE:
+                # Not read-only: what a crash left half done is undone first.
+                uri = f"{target.absolute().as_uri()}?mode=rw"
+                with closing(require("sqlite3", "cli").connect(uri, uri=True)) as connection:
+                    _check_whole(connection, target)
+                    _check_columns(connection, names)
+                    yield from map(_from_row, connection.execute(query))
+            case Format.DUCKDB:
+                with closing(require("duckdb", "duckdb").connect(str(target))) as connection:
+                    _check_columns(connection, names)
+                    cursor = connection.execute(query)
+                    while rows := cursor.fetchmany(10_000):
+                        yield from map(_from_row, rows)
+            case Format.CSV:
+                with target.open(encoding="utf-8", newline="") as file:
+                    for cells in csv_rows(file):
+                        if list(cells) != names:
+                            raise ValueError(f"its columns are {', '.join(map(str, cells))}")
+                        yield _from_row([restored(cells[name]) for name in NEEDED])
+            case _:
+                with target.open("rb") as lines:
+                    for line in lines:
+                        wire = json.loads(line)
+                        yield wire["id"], Seen(wire["status"], wire["created_at"], wire.get("updated_at"))
+
+
+def _check_whole(connection: Any, target: Path) -> None:
+    [(page_size,)] = connection.execute("PRAGMA page_size")
+    [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+    if verdict != "ok" or target.stat().st_size % page_size:
+        raise ValueError("it is damaged" if verdict == "ok" else verdict)
+
+
+def _check_columns(connection: Any, names: list[str]) -> None:
+    cursor = connection.execute(f"SELECT * FROM {_TABLE} LIMIT 0")  # noqa: S608 - a constant
+    found = [description[0] for description in cursor.description]
+    if found != names:
+        raise ValueError(f"its columns are {', '.join(found)}")
+
+
+@contextmanager
+def _explained(target: Path, format: Format) -> Iterator[None]:
+    try:
+        yield
+    except (ConfigurationError, OSError):
+        raise
+    except _errors(format) as error:
+        raise ConfigurationError(
+            f"{target} cannot be read as an export of scheduling requests ({error}): put back what the last "
+            "run left, or name another file and another state"
+        ) from None
+
+
+def _errors(format: Format) -> tuple[type[Exception], ...]:
+    """Give what reading another file may raise."""
+    if format in _APPENDED:
+        return CSVError, KeyError, TypeError, ValueError
+    return ValueError, require("sqlite3" if format is Format.SQLITE else "duckdb", "duckdb").Error
+
+
+def _from_row(row: Any) -> tuple[str, Seen]:
+    request_id, status, created_at, updated_at = row
+    return request_id, Seen(status, _epoch(created_at) or 0, _epoch(updated_at))
+
+
+def _epoch(value: str | datetime | None) -> int | None:
+    if not value:
+        return None
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value.replace(tzinfo=UTC)
+    return int(moment.timestamp())
