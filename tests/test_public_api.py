@@ -40,7 +40,7 @@ PROMISED = {
         UnsupportedFilterError FilterSyntaxError ConfigurationError InvalidRequestError ConnectionFailedError
         RequestTimeoutError OutcomeUnknownError UnexpectedResponseError PaginationError APIStatusError
         BadRequestError AuthenticationError PermissionDeniedError NotFoundError ValidationError
-        RateLimitedError ServerError make_converter configure_converter
+        RateLimitedError ServerError BudgetExhaustedError make_converter configure_converter
     """,
     "timezest_async.tql": """
         scheduling_request agent team resource appointment_type
@@ -103,6 +103,7 @@ TimeZestError
 ├── InvalidRequestError (ValueError)
 ├── ConnectionFailedError
 ├── RequestTimeoutError
+├── BudgetExhaustedError
 ├── OutcomeUnknownError
 ├── UnexpectedResponseError
 ├── PaginationError
@@ -160,6 +161,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "FilterSyntaxError": {"text": "status = ", "column": 10, "hint": "write a value"},
     "ConnectionFailedError": {"never_sent": True},
     "RequestTimeoutError": {"seconds": 30.0},
+    "BudgetExhaustedError": {"retry_after": 42.5},
     "UnexpectedResponseError": {"status": 200, "body_start": "<html>", "retryable": True},
     "OutcomeUnknownError": {"parameters": {"resource_ids": ["agnt_1"]}, "sent_at": NOW, "status": 502},
     **{

@@ -21,9 +21,9 @@ from timezest_async.errors import (
 )
 from timezest_async.transport import wire
 from timezest_async.transport.bodies import opening
+from timezest_async.transport.budgets import Limiter, Slot
 from timezest_async.transport.hooks import Moment, tell
 from timezest_async.transport.http import Answer, Decode, Request, decipher, retry_after
-from timezest_async.transport.rate_limits import Limiter, Slot
 from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
 from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
 from timezest_async.transport.sessions import Sessions

@@ -15,103 +15,65 @@ import itertools
 import math
 import time
 from collections.abc import Callable
-from typing import Protocol
 
+import attrs
+
+from timezest_async.transport.alarms import Alarm, Timer, call_later
+from timezest_async.transport.budgets import LOST_GRACE, Slot, exhausted
+from timezest_async.transport.refusals import Refusals
 from timezest_async.transport.settings import check_count, check_seconds
-
-LOST_GRACE = 1.0
-"""Seconds after a time-out or a cancellation within which the service may still count the request."""
-
-
-class Slot(Protocol):
-    """The right to send one request. Exactly one of its methods is called; further calls do nothing."""
-
-    def answered(self) -> None:
-        """Note that the response headers have arrived: the request counts from now on."""
-        ...
-
-    def limited(self, pause: float) -> None:
-        """Note a 429, and let nobody send for ``pause`` seconds."""
-        ...
-
-    def lost(self) -> None:
-        """Note that the request was sent, or may have been, and that nobody listens any more."""
-        ...
-
-    def release(self) -> None:
-        """Give the slot back: it is certain that the request was never sent."""
-        ...
-
-
-class Limiter(Protocol):
-    """What ``Transport`` needs of a request budget: so many requests in any window of so many seconds."""
-
-    @property
-    def max_requests(self) -> int:
-        """Requests allowed in one period."""
-        ...
-
-    @property
-    def period(self) -> float:
-        """The window's length in seconds."""
-        ...
-
-    @property
-    def available(self) -> int:
-        """How many requests could be sent at this moment without waiting."""
-        ...
-
-    def wait_time(self) -> float:
-        """Return the seconds that the next request would wait, at least."""
-        ...
-
-    async def acquire(self, again: Slot | None = None) -> Slot:
-        """Wait for a slot.
-
-        Args:
-            again: The settled slot of this request's attempt before, whose place in the line the
-                request keeps: it goes before all that came later.
-        """
-        ...
-
-
-class TimerHandle(Protocol):
-    """What a timer returns, such as ``asyncio.TimerHandle``."""
-
-    def cancel(self) -> None:
-        """Forget the call."""
-        ...
-
-
-def _call_later(delay: float, callback: Callable[[], None]) -> TimerHandle:
-    return asyncio.get_running_loop().call_later(delay, callback)
+from timezest_async.transport.shares import Share
 
 
 class _Slot:
-    __slots__ = ("_limiter", "_settled", "ticket")
+    __slots__ = ("_limiter", "_settled", "pause", "ticket")
 
-    def __init__(self, limiter: RateLimiter, ticket: int) -> None:
+    def __init__(self, limiter: RateLimiter, ticket: int, pause: int) -> None:
         self._limiter = limiter
         self._settled = False
         self.ticket = ticket
+        self.pause = pause
 
     def answered(self) -> None:
-        self._settle(0.0)
+        if self._settle():
+            self._limiter.settle(self.pause, 0.0, answered=True)
 
-    def limited(self, pause: float) -> None:
-        self._limiter.pause(pause)
-        self._settle(0.0)
+    def limited(self, pause: float | None) -> None:
+        if self._settle():
+            self._limiter.refuse(self.pause, pause)
 
     def lost(self) -> None:
-        self._settle(LOST_GRACE)
+        if self._settle():
+            self._limiter.settle(self.pause, LOST_GRACE)
 
     def release(self) -> None:
-        self._settle(None)
+        if self._settle():
+            self._limiter.settle(self.pause, None)
 
-    def _settle(self, grace: float | None) -> None:
-        if not self._settled:
-            self._settled = True
-            self._limiter.settle(grace)
+    def _settle(self) -> bool:
+        settled, self._settled = self._settled, True
+        return not settled
+
+
+@attrs.define(order=True)
+class _Waiter:
+    """A request that waits.
+
+    Attributes:
+        ticket: Its place in the line.
+        number: Its place among those of the same ticket.
+        outcome: None once it may be sent; or the seconds that it would have to wait, which are too many.
+        latest: When, by the limiter's clock, it is too late for it.
+        pause: The number of the last pause before its slot.
+        waits: Whether it stands in the line and has no outcome.
+    """
+
+    ticket: int
+    number: int
+    outcome: asyncio.Future[float | None] = attrs.field(order=False)
+    latest: float = attrs.field(order=False)
+    pause: int = attrs.field(default=0, order=False)
+    waits: bool = attrs.field(default=True, order=False)
 
 
 class RateLimiter:
@@ -135,7 +97,7 @@ class RateLimiter:
         margin: float = 0.05,
         *,
         clock: Callable[[], float] = time.monotonic,
-        timer: Callable[[float, Callable[[], None]], TimerHandle] = _call_later,
+        timer: Timer = call_later,
     ) -> None:
         # Set first of all: a traceback with locals asks for the repr while an argument is refused.
         self.max_requests, self.period, self.margin = max_requests, period, margin
@@ -146,10 +108,13 @@ class RateLimiter:
         self._timer = timer
         self._in_flight = 0
         self._freed_at: list[float] = []
-        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiters: list[_Waiter] = []
+        self._waiting = 0
         self._tickets = itertools.count()
-        self._paused_until = -math.inf
-        self._alarm: tuple[float, TimerHandle, asyncio.AbstractEventLoop] | None = None
+        self._refusals = Refusals(self.period)
+        self._newest = 0
+        self._look_again_at = math.inf
+        self._alarm = Alarm(timer, self._wake)
 
     def __repr__(self) -> str:
         return f"RateLimiter(max_requests={self.max_requests}, period={self.period}, margin={self.margin})"
@@ -158,7 +123,9 @@ class RateLimiter:
     def available(self) -> int:
         """How many requests could be sent at this moment without waiting."""
         now = self._clock()
-        return 0 if now < self._paused_until or self._has_waiters() else self._free(now)
+        if self._is_paused(now) or self._has_waiters():
+            return 0
+        return min(self._free(now), 1) if self._refusals.probes(now) else self._free(now)
 
     def wait_time(self) -> float:
         """Return the seconds that the next request would wait.
@@ -166,103 +133,188 @@ class RateLimiter:
         It is a lower bound while requests are in flight, since those count from their answers on.
         """
         now = self._clock()
-        pause = max(0.0, self._paused_until - now)
-        lacking = 1 + sum(not waiter.done() for _, _, waiter in self._waiters) - self._free(now)
-        if lacking <= 0:
-            return pause
-        rounds, position = divmod(lacking - 1, self.max_requests)
-        full_period = self.period + self.margin
-        freed = sorted(self._freed_at)
-        wait = freed[position] - now if position < len(freed) else full_period
-        return max(pause, wait + rounds * full_period)
+        return self._wait(now, self._waiting if self._has_waiters() else 0)
 
-    async def acquire(self, again: Slot | None = None) -> Slot:
+    def share(self, max_requests: int) -> Share:
+        """Return a limiter on this budget that never holds more than its share of a window.
+
+        A bulk job that is given one leaves the rest to others, such as a web application with the limiter
+        itself. A share can be shared again.
+
+        Args:
+            max_requests: Requests of this budget in one period.
+
+        Raises:
+            ConfigurationError: It is not a whole number from 1 to the limiter's own ``max_requests``.
+        """
+
+        def limiter_of(part: int) -> RateLimiter:
+            return RateLimiter(part, self.period, self.margin, clock=self._clock, timer=self._timer)
+
+        return Share(self, max_requests, limiter_of, self._clock, self.wait_time)
+
+    async def acquire(self, again: Slot | None = None, within: float | None = None) -> Slot:
         """Wait for a slot: first come, first served.
 
         Args:
             again: The settled slot of this request's attempt before, whose place it keeps.
+            within: Seconds after which the slot would be of no use; None for no limit.
 
         Returns:
             The slot, to be settled by exactly one of its methods.
+
+        Raises:
+            BudgetExhaustedError: There will be no slot within that time, which counts requests in flight as
+                if they were answered now. It is raised as soon as that is certain.
         """
         ticket = again.ticket if isinstance(again, _Slot) else next(self._tickets)
         now = self._clock()
-        if now >= self._paused_until and not self._has_waiters() and self._free(now) > 0:
-            self._in_flight += 1
-            return _Slot(self, ticket)
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # The second number keeps the heap from ever comparing futures.
-        heapq.heappush(self._waiters, (ticket, next(self._tickets), granted))
-        self._wake()
+        if not self._has_waiters() and not self._is_paused(now) and self._free(now) > 0:
+            return _Slot(self, ticket, self._grant(now))
+        outcome: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(ticket, next(self._tickets), outcome, math.inf if within is None else now + within)
+        self._line_up(now, waiter)
         try:
-            await granted
+            wait = await outcome
         except BaseException:
-            if granted.done() and not granted.cancelled():
-                self.settle(None)
-            else:
+            if waiter.waits:
                 # Its loop may be closed by now; then _has_waiters drops it.
                 with contextlib.suppress(RuntimeError):
-                    granted.cancel()
+                    outcome.cancel()
+                self._leave(waiter)
+            elif outcome.done() and not outcome.cancelled() and outcome.result() is None:
+                self.settle(waiter.pause, None)
             raise
-        return _Slot(self, ticket)
+        if wait is not None:
+            raise exhausted(wait, within or 0.0)
+        return _Slot(self, ticket, waiter.pause)
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for some seconds, as a 429 demands; a longer pause that runs stays."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        now = self._clock()
+        self._refusals.pause(now, seconds)
+        self._turn_away(now)
+
+    def settle(self, pause: int, grace: float | None, *, answered: bool = False) -> None:
+        """End a slot's flight; called by slots, not by users.
+
+        Args:
+            pause: The number of the last pause before the slot.
+            grace: Seconds from now on after which the request counts; None if it was never sent.
+            answered: Whether the service answered, and did not refuse.
+        """
+        self._refusals.settled(pause, answered=answered)
+        self._land(grace)
+
+    def refuse(self, pause: int, seconds: float | None) -> None:
+        """End the flight of a slot whose request was refused; called by slots, not by users.
+
+        Args:
+            pause: The number of the last pause before the slot.
+            seconds: What the service asked for; None where it did not say.
+        """
+        now = self._clock()
+        self._refusals.refused(now, pause, seconds)
+        self._look_again_at = -math.inf
+        self._land(0.0)
+
+    def _land(self, grace: float | None) -> None:
+        now = self._clock()
+        self._in_flight -= 1
+        if grace is not None:
+            heapq.heappush(self._freed_at, now + grace + self.period + self.margin)
+        if now >= self._look_again_at:
+            self._turn_away(now)
+        self._wake()
+
+    def _grant(self, now: float) -> int:
+        self._in_flight += 1
+        return self._refusals.granted(now)
+
+    def _is_paused(self, now: float) -> bool:
+        return now < self._refusals.until or now < self._refusals.held_until
 
     def _free(self, now: float) -> int:
         while self._freed_at and self._freed_at[0] <= now:
             heapq.heappop(self._freed_at)
         return self.max_requests - self._in_flight - len(self._freed_at)
 
-    def _has_waiters(self) -> bool:
-        """Tell whether anybody waits; drop those who gave up, or whose loop is gone."""
-        while self._waiters:
-            granted = self._waiters[0][2]
-            if not granted.done() and not granted.get_loop().is_closed():
-                return True
-            heapq.heappop(self._waiters)
-        return False
+    def _wait(self, now: float, ahead: int, freed: list[float] | None = None) -> float:
+        """Return the seconds that a request waits at least who has so many before it."""
+        pause = max(0.0, self._refusals.until - now)
+        lacking = 1 + ahead - self._free(now)
+        if lacking <= 0:
+            return pause
+        rounds, position = divmod(lacking - 1, self.max_requests)
+        full_period = self.period + self.margin
+        freed = sorted(self._freed_at) if freed is None else freed
+        wait = freed[position] - now if position < len(freed) else full_period
+        return max(pause, wait + rounds * full_period)
 
-    def settle(self, grace: float | None) -> None:
-        """End a slot's flight; called by slots, not by users.
-
-        Args:
-            grace: Seconds from now on after which the request counts; None if it was never sent.
-        """
-        self._in_flight -= 1
-        if grace is not None:
-            heapq.heappush(self._freed_at, self._clock() + grace + self.period + self.margin)
+    def _line_up(self, now: float, waiter: _Waiter) -> None:
+        """Let a request wait, unless that is certainly in vain."""
+        ahead = self._waiting
+        if self._waiters and waiter.ticket < self._newest:
+            ahead = sum(other.waits and other < waiter for other in self._waiters)
+            # It pushes the others back.
+            self._look_again_at = -math.inf
+        self._newest = max(self._newest, waiter.ticket)
+        wait = self._wait(now, ahead)
+        if now + wait > waiter.latest:
+            waiter.waits = False
+            waiter.outcome.set_result(wait)
+            return
+        self._look_again_at = min(self._look_again_at, waiter.latest - wait)
+        heapq.heappush(self._waiters, waiter)
+        self._waiting += 1
         self._wake()
+
+    def _turn_away(self, now: float) -> None:
+        """Tell those who by now certainly wait in vain.
+
+        What a request waits at least grows by no more than the time that passes, unless there is a pause or
+        somebody comes again: so nobody has to be looked at before the least time to spare is over.
+        """
+        self._look_again_at = math.inf
+        if not self._has_waiters() or all(waiter.latest == math.inf for waiter in self._waiters):
+            return
+        freed, place = sorted(self._freed_at), 0
+        for waiter in sorted(self._waiters):
+            if waiter.waits and not waiter.outcome.get_loop().is_closed():
+                wait = self._wait(now, place, freed)
+                if now + wait > waiter.latest:
+                    waiter.outcome.set_result(wait)
+                    self._leave(waiter)
+                else:
+                    place += 1
+                    self._look_again_at = min(self._look_again_at, waiter.latest - wait)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        if waiter.waits:
+            waiter.waits = False
+            self._waiting -= 1
+
+    def _has_waiters(self) -> bool:
+        """Return whether anybody waits; drop those who gave up, or whose loop is gone."""
+        while self._waiters:
+            waiter = self._waiters[0]
+            if waiter.waits and not waiter.outcome.done() and not waiter.outcome.get_loop().is_closed():
+                return True
+            self._leave(heapq.heappop(self._waiters))
+        return False
 
     def _wake(self) -> None:
         """Hand free slots to those who wait longest, and set the alarm for the next one."""
         now = self._clock()
-        paused = now < self._paused_until
-        while self._has_waiters() and not paused and self._free(now) > 0:
-            heapq.heappop(self._waiters)[2].set_result(None)
-            self._in_flight += 1
+        while self._has_waiters() and not self._is_paused(now) and self._free(now) > 0:
+            waiter = heapq.heappop(self._waiters)
+            self._leave(waiter)
+            waiter.pause = self._grant(now)
+            waiter.outcome.set_result(None)
         if not self._has_waiters():
             return
-        if paused:
-            self._set_alarm(now, self._paused_until)
+        if self._is_paused(now):
+            self._alarm.set(now, max(self._refusals.until, self._refusals.held_until))
         elif self._freed_at:
-            self._set_alarm(now, self._freed_at[0])
+            self._alarm.set(now, self._freed_at[0])
         # Otherwise every slot is in flight: whoever settles first sets the alarm.
-
-    def _set_alarm(self, now: float, at: float) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            # A slot settled by the garbage collector after its loop's end: whoever waits wakes later.
-            return
-        if self._alarm is not None:
-            known, handle, its_loop = self._alarm
-            if its_loop is loop and known == at:
-                return
-            handle.cancel()
-        self._alarm = (at, self._timer(max(0.0, at - now), self._ring), loop)
-
-    def _ring(self) -> None:
-        self._alarm = None
-        self._wake()

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import attrs
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
-from timezest_async.transport.rate_limits import LOST_GRACE
+from timezest_async.transport.budgets import LOST_GRACE
 from timezest_async.transport.redis_connections import RedisConnections
 from timezest_async.transport.redis_script import MICROSECONDS, Question, Reply
 

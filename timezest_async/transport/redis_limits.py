@@ -16,11 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
-from timezest_async.transport.rate_limits import LOST_GRACE, RateLimiter, Slot
+from timezest_async.transport.budgets import LOST_GRACE, Slot
+from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.redis_connections import RedisConnections
 from timezest_async.transport.redis_courier import Courier, Terms, Waiter
 from timezest_async.transport.redis_script import budget_keys, key_digest
 from timezest_async.transport.settings import Secret, check_count, check_seconds, key_problem
+from timezest_async.transport.shares import Share
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -41,8 +43,8 @@ class _SharedSlot:
     def answered(self) -> None:
         self._settle(0.0)
 
-    def limited(self, pause: float) -> None:
-        self._settle(0.0, pause)
+    def limited(self, pause: float | None) -> None:
+        self._settle(0.0, 1.0 if pause is None else pause)
 
     def lost(self) -> None:
         self._settle(LOST_GRACE)
@@ -69,7 +71,7 @@ class _LocalSlot:
         self.slot.answered()
         self._spend()
 
-    def limited(self, pause: float) -> None:
+    def limited(self, pause: float | None) -> None:
         self.slot.limited(pause)
         self._spend()
 
@@ -199,16 +201,36 @@ class RedisRateLimiter:
         local = self._local_now()
         return local.wait_time() if local is not None else max(0.0, self._courier.next_at - self._clock())
 
-    async def acquire(self, again: Slot | None = None) -> Slot:
+    def share(self, max_requests: int) -> Share:
+        """Return a limiter on this budget of which this process never holds more than its share of a window.
+
+        See ``RateLimiter.share``. Closing stays with this limiter.
+
+        Args:
+            max_requests: Requests of this budget in one period.
+
+        Raises:
+            ConfigurationError: It is not a whole number from 1 to the limiter's own ``max_requests``.
+        """
+
+        def limiter_of(part: int) -> RateLimiter:
+            return RateLimiter(part, self.period, self.margin, clock=self._clock)
+
+        # What Redis said last may be out of date by now: nobody is turned away for it.
+        return Share(self, max_requests, limiter_of, self._clock, lambda: 0.0)
+
+    async def acquire(self, again: Slot | None = None, within: float | None = None) -> Slot:
         """Wait for a slot: first come, first served.
 
         Args:
             again: The settled slot of this request's attempt before, whose place it keeps.
+            within: Seconds after which the slot would be of no use; None for no limit.
 
         Returns:
             The slot, to be settled by exactly one of its methods.
 
         Raises:
+            BudgetExhaustedError: There will be no slot within that time.
             ConnectionFailedError: Redis does not answer, and there is no local share to go on with.
             ConfigurationError: Others use this budget with other terms, Redis refuses the credentials, or
                 the limiter was closed meanwhile.
@@ -221,7 +243,7 @@ class RedisRateLimiter:
                 if self._local is None:
                     raise
                 self._go_local(self._local, error)
-        return await self._acquire_locally(self._local, again)
+        return await self._acquire_locally(self._local, again, within)
 
     async def close(self) -> None:
         """Tell Redis what became of the requests, and close the connection if it is the limiter's own.
@@ -251,8 +273,8 @@ class RedisRateLimiter:
             _logger.warning("Going on with %d requests per %g s: %s", local.max_requests, self.period, error)
             self._local_until = now + LOCAL_SPELL
 
-    async def _acquire_locally(self, local: RateLimiter, again: Slot | None) -> Slot:
-        slot = await local.acquire(again.slot if isinstance(again, _LocalSlot) else None)
+    async def _acquire_locally(self, local: RateLimiter, again: Slot | None, within: float | None) -> Slot:
+        slot = await local.acquire(again.slot if isinstance(again, _LocalSlot) else None, within)
         spent = self._courier.spent_elsewhere
         name = self._courier.new_name()
 

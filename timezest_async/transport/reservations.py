@@ -7,7 +7,7 @@ import asyncio
 import attrs
 
 from timezest_async.errors import RequestTimeoutError
-from timezest_async.transport.rate_limits import Limiter, Slot
+from timezest_async.transport.budgets import Limiter, Slot
 
 
 @attrs.define(eq=False)

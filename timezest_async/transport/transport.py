@@ -12,9 +12,10 @@ import yarl
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.transport import calls, reservations, settings as checks
+from timezest_async.transport.budgets import Limiter
 from timezest_async.transport.hooks import Hooks
 from timezest_async.transport.http import Decode, Request, build_request
-from timezest_async.transport.rate_limits import Limiter, RateLimiter
+from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.sessions import Sessions
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
