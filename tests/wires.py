@@ -34,8 +34,8 @@ KINDS: dict[Any, dict[str, str]] = {
     },
     SchedulingRequest: {
         "id": "text!", "object": "text", "appointment_type_id": "text", "end_user_email": "text",
-        "end_user_name": "text", "associated_entities": "entities!", "resources": "references!",
-        "scheduled_agents": "references!", "scheduled_at": "time", "scheduling_url": "text",
+        "end_user_name": "text", "associated_entities": "entities", "resources": "references",
+        "scheduled_agents": "references", "scheduled_at": "time", "scheduling_url": "text",
         "selected_start_time": "time", "selected_time_zone": "text", "status": "word!", "created_at": "time!",
         "updated_at": "time", "duration_mins": "int", "earliest_date": "identifier",
         "earliest_time": "identifier", "latest_date": "identifier", "latest_time": "identifier",
@@ -106,5 +106,5 @@ def typed(value: Any) -> Any:
 
 
 def smallest(cls: Any) -> dict[str, Any]:
-    values = {"text": "x", "word": "x", "time": 5, "entities": [], "references": []}
+    values = {"text": "x", "word": "x", "time": 5}
     return {name: values[kind[:-1]] for name, kind in KINDS[cls].items() if kind.endswith("!")}

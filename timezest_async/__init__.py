@@ -9,7 +9,7 @@ from timezest_async import (
 )
 from timezest_async._version import __version__
 from timezest_async.client import TimeZestClient
-from timezest_async.converter import StructureError, configure_converter, make_converter
+from timezest_async.converter import StructureError, UnreadableRecord, configure_converter, make_converter
 from timezest_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -107,6 +107,7 @@ __all__ = [
     "TriggerMode",
     "UnexpectedResponseError",
     "UnknownAttributeError",
+    "UnreadableRecord",
     "UnsupportedFilterError",
     "UnsupportedOperatorError",
     "ValidationError",

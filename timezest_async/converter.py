@@ -27,6 +27,7 @@ from timezest_async.models.reading import (
     TIMESTAMP,
     Hook,
     StructureError,
+    UnreadableRecord,
     alternatives,
     make_reader,
     read_all,
@@ -38,6 +39,7 @@ __all__ = [
     "ListStructurer",
     "Listing",
     "StructureError",
+    "UnreadableRecord",
     "configure_converter",
     "make_converter",
     "structure",
@@ -139,17 +141,25 @@ class ListStructurer(Generic[_T]):
         decoder = self._usable_decoder()
         return None if decoder is None else decoder.decode(body)
 
-    def structure_many(self, values: Iterable[Any], path_prefix: str) -> list[_T]:
-        """Do as the function ``structure_many`` does, for a page that was not decoded.
+    def structure_each(self, values: Iterable[Any], path_prefix: str) -> list[_T | UnreadableRecord]:
+        """Structure each value of a page that was not decoded; one that cannot be read stays in its place.
 
-        Raises:
-            StructureError: A value is not of the documented shape.
+        Args:
+            values: Parsed JSON.
+            path_prefix: Where they were found, as in ``structure_many``.
         """
-        records = cast("list[_T]", structure_many(values, self._cls, path_prefix, converter=self._converter))
+        hook = self._converter.get_structure_hook(self._cls)
+        items: list[_T | UnreadableRecord] = []
+        for value in values:
+            try:
+                items.append(hook(value, self._cls))
+            except StructureError as error:
+                error.place_within(f"{path_prefix}[{len(items)}]")
+                items.append(UnreadableRecord(value, str(error)))
         decoder = self._usable_decoder()
         if decoder is not None:
-            decoder.learn(records)
-        return records
+            decoder.learn(item for item in items if not isinstance(item, UnreadableRecord))
+        return items
 
     def _usable_decoder(self) -> ListDecoder[_T] | None:
         # Asked anew each time, since hooks may be registered at any time.
@@ -267,7 +277,7 @@ def _make_record_unstructure_hook(cls: Any, converter: cattrs.Converter) -> Call
     def unstructure(record: Record) -> dict[str, Any]:
         names = set(cls.field_names)
         return {
-            name: unstructure_value(getattr(record, name)) if name in names else value
+            name: unstructure_value(getattr(record, name)) if name in names and value is not None else value
             for name, value in record.to_dict().items()
         }
 

@@ -81,7 +81,7 @@ def run(report: Report) -> None:
     typed = msgspec.json.Decoder(Requests, strict=False)
 
     def from_json(body: bytes) -> Any:
-        return structurer.structure_many(parse_json(body)["data"], "$.data")
+        return structurer.structure_each(parse_json(body)["data"], "$.data")
 
     def ours(body: bytes) -> Any:
         listing = structurer.decode(body)

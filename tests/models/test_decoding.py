@@ -21,6 +21,7 @@ from timezest_async.errors import TimeZestError, UnexpectedResponseError
 from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingRequest, Status
 from timezest_async.models.decoding import MAX_UNKNOWN, ListDecoder
 from timezest_async.pagination import PageReader
+from timezest_async.pagination.gaps import Gap
 from timezest_async.transport import Exchange
 from timezest_async.transport.http import Answer, build_request, decipher
 from timezest_async.transport.settings import Secret
@@ -62,6 +63,9 @@ def outcome(body: bytes, structurer: ListStructurer[Any]) -> Any:
     try:
         fetched = at_once(reader.fetch(BASE / "list"))
         page = fetched.page()
+        for record in page.data:
+            if isinstance(record, Gap):
+                raise record.error
     except UnexpectedResponseError as error:
         return str(error), error.body_start, error.status, error.retryable
     assert fetched.count == len(page.data)
@@ -170,7 +174,7 @@ def test_any_value_in_any_field_is_read_or_refused_alike(cls: Any) -> None:
 
 def test_plain_pages_go_the_quick_way_and_no_other() -> None:
     class Quick(ListStructurer[Any]):
-        def structure_many(self, values: Any, path_prefix: str) -> list[Any]:
+        def structure_each(self, values: Any, path_prefix: str) -> list[Any]:
             raise AssertionError
 
     page, _ = outcome(page_of([sreq(), sreq()], next_page=" /x "), Quick(SchedulingRequest, CONVERTER))
@@ -200,7 +204,7 @@ def test_unknown_fields_are_learned_wherever_they_stand() -> None:
     structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
     first = [sreq(new=[1], extra=None), entity(unknown_0=5), sreq(resources=[{"id": "x", "_absent": {}}])]
     assert structurer.decode(page_of(first)) is None
-    structurer.structure_many(first, "$.data")
+    structurer.structure_each(first, "$.data")
     later = [entity(unknown_0=6), entity(), sreq(new="x"), sreq(extra=2), sreq(), *first]
     listing = structurer.decode(page_of(later))
     assert listing is not None
@@ -223,9 +227,11 @@ def test_fields_without_end_are_not_all_learned() -> None:
     structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
     for number in range(MAX_UNKNOWN + 1):
         assert structurer.decode(page_of([sreq()])) is not None
-        structurer.structure_many([sreq(**{f"field_{number}": 1})], "$.data")
+        structurer.structure_each([sreq(**{f"field_{number}": 1})], "$.data")
     assert structurer.decode(page_of([sreq()])) is None
-    assert structurer.structure_many([sreq(new=1)], "$.data")[0].extra == {"new": 1}
+    assert structurer.structure_each([sreq(new=1)], "$.data") == [
+        CONVERTER.structure(sreq(new=1), SchedulingRequest)
+    ]
 
 
 def test_beyond_the_limit_nothing_more_is_looked_for() -> None:
@@ -257,8 +263,8 @@ def test_hooks_of_a_user_are_heeded_from_when_they_are_registered(kind: Any, hoo
     assert structurer.decode(body) is not None
     converter.register_structure_hook(kind, hook)
     assert structurer.decode(body) is None
-    assert structurer.structure_many([entity()], "$") == [converter.structure(entity(), SchedulingRequest)]
-    assert structurer.structure_many([entity()], "$") != [CONVERTER.structure(entity(), SchedulingRequest)]
+    assert structurer.structure_each([entity()], "$") == [converter.structure(entity(), SchedulingRequest)]
+    assert structurer.structure_each([entity()], "$") != [CONVERTER.structure(entity(), SchedulingRequest)]
 
 
 def test_what_a_user_teaches_beside_records_costs_no_speed() -> None:

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from timezest_async import models
+from timezest_async.converter import structure
 from timezest_async.models import (
     Agent,
     AgentRole,
@@ -91,7 +92,25 @@ def test_arrays_are_tuples() -> None:
     record = request(resources=[reference], guests_list=["a@example.com"])
     assert record.resources == (reference,)
     assert record.guests_list == ("a@example.com",)
-    assert request(guests_list=None).to_dict()["guests_list"] is None
+
+
+@pytest.mark.parametrize("name", ["associated_entities", "resources", "scheduled_agents", "guests_list"])
+def test_an_array_that_is_null_or_left_out_reads_empty_and_goes_back_as_it_came(name: str) -> None:
+    wire: dict[str, Any] = {"id": "sreq_1", "status": "new", "created_at": 5}
+    wires: list[dict[str, Any]] = [wire, wire | {name: None}, wire | {name: []}]
+    absent, null, empty = (structure(one, SchedulingRequest) for one in wires)
+    assert [getattr(record, name) for record in (absent, null, empty)] == [()] * 3
+    assert [record.to_dict() for record in (absent, null, empty)] == wires
+    assert len({absent, null, empty}) == 3
+    for record in (absent, null, empty):
+        for twin in (pickle.loads(pickle.dumps(record)), copy.deepcopy(record), attrs.evolve(record)):
+            assert (twin, repr(twin), twin.to_dict()) == (record, repr(record), record.to_dict())
+    item = "a@example.com" if name == "guests_list" else ResourceReference(id="agnt_1")
+    for record in (absent, null):
+        full = attrs.evolve(record, **{name: (item,)})
+        assert getattr(full, name) == (item,)
+        assert full.to_dict()[name]
+    assert request(**{name: None}).to_dict()[name] is None
 
 
 def test_records_are_frozen_and_slotted() -> None:

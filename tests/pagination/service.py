@@ -12,7 +12,7 @@ from typing import Any
 import yarl
 
 from timezest_async import tql
-from timezest_async.converter import make_converter, structure
+from timezest_async.converter import UnreadableRecord, make_converter, structure
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import TimeZestError
 from timezest_async.models import SchedulingRequest
@@ -72,6 +72,7 @@ class Service:
         self.turns = lambda: 1
         self.asked: list[yarl.URL] = []
         self.failures: dict[int, TimeZestError] = {}
+        self.unreadable: list[UnreadableRecord] = []
         self._counter = count()
 
     async def get(
@@ -98,6 +99,9 @@ class Service:
 
     def blot(self, text: str) -> str:
         return text
+
+    def tell_unreadable(self, record: UnreadableRecord) -> None:
+        self.unreadable.append(record)
 
     async def reserve(self) -> Reservation:
         return Reservation(await self.limiter.acquire(), 0.0, 0.0)

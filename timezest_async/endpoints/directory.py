@@ -11,7 +11,7 @@ from timezest_async import tql
 from timezest_async.endpoints.lists import Endpoint, check_id
 from timezest_async.errors import NotFoundError, TimeZestError
 from timezest_async.models import Agent, AppointmentType, Resource, Team
-from timezest_async.pagination import Paginator
+from timezest_async.pagination import OnUnreadable, Paginator
 
 A = TypeVar("A")
 """The attributes that a list is filtered by."""
@@ -22,17 +22,21 @@ T = TypeVar("T", Agent, Team, AppointmentType)
 class DirectoryEndpoint(Endpoint[R], Generic[R, A]):
     """A list that is read as a whole, or filtered."""
 
-    def list(self, filter: tql.Expression[A] | str | None = None) -> Paginator[R]:
+    def list(
+        self, filter: tql.Expression[A] | str | None = None, *, on_unreadable: OnUnreadable = "raise"
+    ) -> Paginator[R]:
         """List the records. Nothing is sent before the list is iterated over.
 
         Args:
             filter: Which ones: an expression on this list's attributes, such as those of ``tql.agent``, or
                 TQL text; None for all.
+            on_unreadable: What to do with a record that cannot be read, as for scheduling requests.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
+            InvalidRequestError: Another argument is; nothing was sent.
         """
-        return self._paginate(filter)
+        return self._paginate(filter, on_unreadable=on_unreadable)
 
 
 class FindableEndpoint(DirectoryEndpoint[T, A]):

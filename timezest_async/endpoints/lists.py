@@ -10,7 +10,7 @@ import cattrs
 from timezest_async import tql
 from timezest_async.converter import ListStructurer
 from timezest_async.errors import FilterError, InvalidRequestError
-from timezest_async.pagination import Checkpoint, PageReader, Paginator
+from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
 from timezest_async.transport import Transport
 
 T = TypeVar("T")
@@ -52,10 +52,12 @@ class Endpoint(Generic[T]):
         limit: int | None = None,
         concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
+        on_unreadable: OnUnreadable = "raise",
     ) -> Paginator[T]:
         """Make the paginator of this list; see the public ``list`` methods."""
         check_limit(limit)
         check_concurrency(concurrency)
+        check_on_unreadable(on_unreadable)
         if starting_after is not None and ending_before is not None:
             raise InvalidRequestError(
                 "give starting_after or ending_before, not both: the service refuses that"
@@ -84,7 +86,7 @@ class Endpoint(Generic[T]):
                 position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
             )
         reader = PageReader[T](self._transport, self.path, self._structurer, is_sorted=self.is_sorted)
-        return Paginator(reader, start, limit=limit, concurrency=concurrency)
+        return Paginator(reader, start, limit=limit, concurrency=concurrency, on_unreadable=on_unreadable)
 
     def _checked_filter(self, filter: tql.Expression[Any] | str) -> tql.Expression[Any]:
         expression: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter

@@ -12,7 +12,7 @@ from timezest_async.endpoints.creating import creation_parameters, likeness, may
 from timezest_async.endpoints.lists import Endpoint, check_id
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
-from timezest_async.pagination import Checkpoint, Paginator
+from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.tql import scheduling_request as F
 
 _CANDIDATES_SINCE: Final = timedelta(seconds=120)
@@ -36,6 +36,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         limit: int | None = None,
         concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
+        on_unreadable: OnUnreadable = "raise",
     ) -> Paginator[SchedulingRequest]:
         """List scheduling requests, newest first.
 
@@ -51,6 +52,11 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
                 of ``created_at`` at the same time, for the same records in the same order, sooner. ``"auto"``
                 chooses by latency and budget. Walking backwards, and raw TQL, are read one by one.
             checkpoint: Go on where an earlier list stood, with the same filter or None.
+            on_unreadable: What to do with a record that cannot be read (its ``id``, ``status`` or
+                ``created_at`` is missing, or a field is of a wrong type). ``"raise"`` it as an
+                ``UnexpectedResponseError``, after the records before it, with the checkpoint from which
+                another choice gets past it; ``"skip"`` it, with a warning to the logger
+                ``timezest_async``; or skip it and call this function with its ``UnreadableRecord``.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
@@ -63,6 +69,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             limit=limit,
             concurrency=concurrency,
             checkpoint=checkpoint,
+            on_unreadable=on_unreadable,
         )
 
     async def get(self, id: str) -> SchedulingRequest:

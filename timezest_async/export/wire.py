@@ -37,6 +37,7 @@ _RECORDS = (
     "[forms_{name}[absent_of(item)](item) if item.__class__ is class_{name} and not item.extra "
     "else unusual(item) for item in record.{name}]"
 )
+_ARRAY = "None if record._nulls and {name!r} in record._nulls else "
 _EXTRA = "record.extra[{name!r}]"
 
 
@@ -114,9 +115,10 @@ def _make_form(cls: Any, absent: tuple[str, ...], extra: tuple[str, ...]) -> Mak
         item = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
         if item is not None and issubclass(item, Record):
             scope |= {f"class_{name}": item, f"forms_{name}": _forms(item)}
-            values.append(_RECORDS.format(name=name))
+            values.append((_ARRAY + _RECORDS).format(name=name))
         else:
-            values.append((_TIME if datetime in kinds else "record.{name}").format(name=name))
+            value = _TIME if datetime in kinds else "record.{name}"
+            values.append(((_ARRAY if item is not None else "") + value).format(name=name))
         fields.append((name, Any))
     for number, name in enumerate(extra):
         fields.append((f"extra_{number}", Any, msgspec.field(name=name)))

@@ -46,6 +46,19 @@ class StructureError(ValueError):
 
 
 @attrs.frozen
+class UnreadableRecord:
+    """A record of a list that cannot be read, as JSON has it.
+
+    Attributes:
+        raw: The JSON value, parsed; of any type.
+        reason: What is wrong with it and where, such as ``"$.data[3].status: expected a string, not 5"``.
+    """
+
+    raw: Any = attrs.field(hash=False)
+    reason: str
+
+
+@attrs.frozen
 class Rule:
     """How generated code reads a field.
 
@@ -99,6 +112,13 @@ _LACK_OF_FIELD = """
     elif value is ABSENT:
         record.{name} = None
         absent += ({name!r},)"""
+_LACK_OF_ARRAY = """
+    elif value is None:
+        record.{name} = ()
+        nulls += ({name!r},)
+    elif value is ABSENT:
+        record.{name} = ()
+        absent += ({name!r},)"""
 _MISFIT = """
     else:
         refuse(value, {expected!r}, '$.{name}')"""
@@ -108,8 +128,9 @@ def read(wire, _):
         refuse(wire, "an object")
     get = wire.get
     record = Draft()
-    absent = (){fields}
+    absent = nulls = (){fields}
     record._absent = absent
+    record._nulls = nulls
     if len(wire) + len(absent) == len(names):
         record.extra = NO_EXTRA
     else:
@@ -150,7 +171,8 @@ def make_reader(cls: Any, find_hook: Callable[[Any], Hook], is_strict: Callable[
         field = attrs.fields_dict(cls)[name]
         rule, hook, item = _choose_rule(field.type, find_hook, is_strict)
         scope |= {f"hook_{name}": hook, f"item_{name}": item}
-        template = _FIELD + (_LACK_OF_FIELD if field.default is ABSENT else "") + _MISFIT
+        lack = _LACK_OF_FIELD if field.default is ABSENT else ""
+        template = _FIELD + (_LACK_OF_ARRAY if name in cls.array_names else lack) + _MISFIT
         fields += template.format(
             name=name, accepts=rule.accepts, reads=rule.reads.format(name=name), expected=rule.expected
         )

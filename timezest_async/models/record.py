@@ -35,25 +35,31 @@ def _freeze(extra: Mapping[str, Any]) -> Mapping[str, Any]:
 class Record:
     """Something that the service sends as a JSON object.
 
-    Fields bear the service's names. A field that was left out reads None and stays left out of
-    ``to_dict()``; a null stays a null. ``attrs.evolve`` makes a field that was absent present by giving
-    it a value; given None it stays absent.
+    Fields bear the service's names. A field that was left out reads None (an array: as an empty tuple) and
+    stays left out of ``to_dict()``; a null reads likewise and stays a null. ``attrs.evolve`` makes a field
+    that was absent present by giving it a value; given None (an array: nothing in it) it stays absent.
 
     Attributes:
         field_names: The names of the fields that the service sends, in the order of the class.
+        array_names: Those of them that are arrays.
         extra: The fields that this version of the package does not know, by name; read-only.
     """
 
     field_names: ClassVar[tuple[str, ...]] = ()
+    array_names: ClassVar[frozenset[str]] = frozenset()
 
     extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, converter=_freeze, hash=False)
     # In the order of the fields, so that equal records have equal tuples.
     _absent: tuple[str, ...] = attrs.field(default=(), alias="_absent")
+    # The arrays that came as null, likewise.
+    _nulls: tuple[str, ...] = attrs.field(default=(), alias="_nulls")
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
         shared = {field.name for field in attrs.fields(Record)}
-        cls.field_names = tuple(field.name for field in attrs.fields(cls) if field.name not in shared)
+        own = [field for field in attrs.fields(cls) if field.name not in shared]
+        cls.field_names = tuple(field.name for field in own)
+        cls.array_names = frozenset(field.name for field in own if str(field.type).startswith("tuple["))
 
     def __attrs_post_init__(self) -> None:
         names = self.field_names
@@ -62,12 +68,18 @@ class Record:
                 f"extra may not hold {clash[0]!r}: {type(self).__name__} has a field of this name."
             )
         absent: list[str] = []
+        nulls: list[str] = []
         for name in names:
             value = getattr(self, name)
-            if value is ABSENT or (value is None and name in self._absent):
-                object.__setattr__(self, name, None)
+            is_array = name in self.array_names
+            if value is ABSENT or (not value and name in self._absent and (is_array or value is None)):
                 absent.append(name)
+            elif is_array and (value is None or (not value and name in self._nulls)):
+                nulls.append(name)
+            if value is ABSENT or value is None:
+                object.__setattr__(self, name, () if is_array else None)
         object.__setattr__(self, "_absent", tuple(absent))
+        object.__setattr__(self, "_nulls", tuple(nulls))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object that the service would send for this record, unknown fields included.
@@ -75,21 +87,23 @@ class Record:
         Returns:
             A new dictionary of plain JSON values; changing it does not change the record.
         """
-        absent = self._absent
+        absent, nulls = self._absent, self._nulls
         wire: dict[str, Any] = {}
         for name in self.field_names:
             value = getattr(self, name)
-            if value is not None and type(value) is not str:
+            if value and type(value) is not str:
                 wire[name] = to_json(value)
             elif name not in absent:
-                wire[name] = value
+                wire[name] = None if name in nulls else to_json(value)
         if self.extra:
             wire.update(copy.deepcopy(dict(self.extra)))
         return wire
 
     def __repr__(self) -> str:
         shown = [
-            f"{name}={_show(getattr(self, name))}" for name in self.field_names if name not in self._absent
+            f"{name}={None if name in self._nulls else _show(getattr(self, name))}"
+            for name in self.field_names
+            if name not in self._absent
         ]
         if self.extra:
             shown.append(f"extra={dict(self.extra)!r}")
@@ -98,23 +112,29 @@ class Record:
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping neither pickles nor deep-copies, so it travels as a dict.
         values = {name: getattr(self, name) for name in self.field_names}
-        return _restore, (type(self), values, dict(self.extra), self._absent)
+        return _restore, (type(self), values, dict(self.extra), self._absent, self._nulls)
 
     def __replace__(self, **changes: Any) -> Self:
         return attrs.evolve(self, **changes)
 
 
 def _restore(
-    cls: type[Record], values: Mapping[str, Any], extra: Mapping[str, Any], absent: tuple[str, ...]
+    cls: type[Record],
+    values: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    absent: tuple[str, ...],
+    nulls: tuple[str, ...] = (),  # pickles of earlier versions have none
 ) -> Record:
     """Rebuild a pickled or copied record as it was, whatever a user's converter had put into it."""
     record = object.__new__(cls)
     names = cls.field_names
     absent = tuple(name for name in names if name in absent or name not in values)
     for name in names:
-        object.__setattr__(record, name, values.get(name))
+        value = values.get(name)
+        object.__setattr__(record, name, () if value is None and name in cls.array_names else value)
     object.__setattr__(record, "extra", _freeze(extra))
     object.__setattr__(record, "_absent", absent)
+    object.__setattr__(record, "_nulls", nulls)
     return record
 
 
@@ -160,6 +180,11 @@ def utc(value: datetime) -> datetime:
 def utc_or_none(value: datetime | None) -> datetime | None:
     """Do as ``utc`` does, and let None and ABSENT through."""
     return value if value is None or value is ABSENT else utc(value)
+
+
+def as_tuple(values: Iterable[Any] | None) -> tuple[Any, ...]:
+    """Make a tuple of a hand-made array, and let None and ABSENT through for the record to heed."""
+    return cast("tuple[Any, ...]", values) if values is None or values is ABSENT else tuple(values)
 
 
 def known(words: type[_Word], value: Any) -> Any:

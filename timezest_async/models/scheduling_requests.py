@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
 from timezest_async.models import time_zones
 from timezest_async.models.associated_entities import AssociatedEntity
 from timezest_async.models.enums import Status
-from timezest_async.models.record import ABSENT, Record, known, utc, utc_or_none
+from timezest_async.models.record import ABSENT, Record, as_tuple, known, utc, utc_or_none
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -24,18 +24,16 @@ def _status(value: Status | str) -> Status | str:
     return word
 
 
-def _entities(values: Iterable[AssociatedEntity]) -> tuple[AssociatedEntity, ...]:
-    return tuple(values)
+def _entities(values: Iterable[AssociatedEntity] | None) -> tuple[AssociatedEntity, ...]:
+    return as_tuple(values)
 
 
-def _references(values: Iterable[ResourceReference]) -> tuple[ResourceReference, ...]:
-    return tuple(values)
+def _references(values: Iterable[ResourceReference] | None) -> tuple[ResourceReference, ...]:
+    return as_tuple(values)
 
 
-def _texts(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    if values is None or values is ABSENT:
-        return cast("None", values)
-    return tuple(values)
+def _texts(values: Iterable[str] | None) -> tuple[str, ...]:
+    return as_tuple(values)
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
@@ -114,7 +112,7 @@ class SchedulingRequest(Record):
     earliest_time: int | str | None = ABSENT
     latest_date: int | str | None = ABSENT
     latest_time: int | str | None = ABSENT
-    guests_list: tuple[str, ...] | None = attrs.field(default=ABSENT, converter=_texts)
+    guests_list: tuple[str, ...] = attrs.field(default=ABSENT, converter=_texts)
 
     @property
     def time_zone(self) -> ZoneInfo | None:

@@ -31,8 +31,9 @@ def read(twins):
     records = []
     {loop}
         record = Draft()
-        absent = (){fields}
+        absent = nulls = (){fields}
         record._absent = absent
+        record._nulls = nulls
         {extra}
         record.__class__ = Record
         records.append(record)
@@ -49,6 +50,16 @@ _FIELD_OR_LACK = """
         value = {source}
         if twin.{name} is LEFT_OUT:
             record.{name} = None
+            absent += ({name!r},)
+        else:
+            record.{name} = {reads}"""
+_ARRAY = """
+        value = twin.{name}
+        if value is None:
+            record.{name} = ()
+            nulls += ({name!r},)
+        elif value is LEFT_OUT:
+            record.{name} = ()
             absent += ({name!r},)
         else:
             record.{name} = {reads}"""
@@ -99,9 +110,10 @@ def make_twin(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequence
             form = Annotated[int, msgspec.Meta(ge=EARLIEST, le=LATEST)]
             source = f"time_{name}"
             times.append(name)
-        may_lack = field.default is ABSENT
+        may_lack = field.default is ABSENT or name in cls.array_names
         wire.append((name, form | None, _LEFT_OUT) if may_lack else (name, form))
-        fields += (_FIELD_OR_LACK if may_lack else _FIELD).format(name=name, source=source, reads=reads)
+        template = _ARRAY if name in cls.array_names else _FIELD_OR_LACK if may_lack else _FIELD
+        fields += template.format(name=name, source=source, reads=reads)
     extra = ""
     for number, name in enumerate(name for owner, name in unknown if owner is cls):
         place = f"unknown_{number}"
@@ -126,7 +138,7 @@ def _choose_form(annotation: Any, name: str, unknown: UnknownFields) -> tuple[An
         if not issubclass(item, Record):
             return array, "value", {}
         twin, read = make_twin(item, unknown)
-        made = f"tuple(read_{name}(value)) if value else None if value is None else ()"
+        made = f"tuple(read_{name}(value)) if value else ()"
         return GenericAlias(list, (twin,)), made, {f"read_{name}": read}
     word = next((kind for kind in kinds if issubclass(kind, StrEnum)), None)
     if word is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
@@ -13,6 +13,7 @@ import yarl
 from timezest_async import tql
 from timezest_async.errors import FilterError
 from timezest_async.pagination.checkpoints import damaged
+from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
 from timezest_async.pagination.sources import Chain, QuerySource, cancel, look_at
 from timezest_async.pagination.window_planning import PageRequest
@@ -60,6 +61,7 @@ class ConcurrentSource(QuerySource[T]):
             state=_state(position),
         )
         self._chains: dict[int, Chain[T]] = {}
+        self._reached: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -75,6 +77,8 @@ class ConcurrentSource(QuerySource[T]):
     async def fill(self) -> bool:
         """Wait until the next record in order is there; tell whether there is one."""
         while self.peek() is None:
+            if self._pass_gap():
+                continue
             if self._windows.finished:
                 return False
             if self._failure is not None:
@@ -90,21 +94,20 @@ class ConcurrentSource(QuerySource[T]):
             records = self._windows.take_ready()
             if not records:
                 return None
-            self._records, self._taken = records, 0
+            self._show(records)
             self._change.set()
-        return self._records[self._taken]
+        return self._records[self._taken] if self._taken < self._stop else None
 
     def take(self) -> T | None:
         """Hand over the next record in order, if it is there."""
-        record = self.peek()
-        if record is not None:
-            self._taken += 1
-        return record
+        self.peek()
+        return super().take()
 
     def position(self) -> dict[str, Any]:
         """Describe every piece of the list that is not handed over yet."""
-        last: Any = self._records[self._taken - 1] if self._taken else None
-        return self._windows.state(handed_over=self._taken, last_id=None if last is None else last.id)
+        behind = self._behind()
+        last: Any = self._records[behind - 1] if behind else None
+        return self._windows.state(handed_over=behind, last_id=None if last is None else last.id)
 
     def close(self) -> None:
         """Stop all readers."""
@@ -154,13 +157,14 @@ class ConcurrentSource(QuerySource[T]):
             return
         goes_on = self._windows.page_arrived(
             request,
-            times=[_second(record) for record in page.data],
+            times=self._seconds(request, page.data),
             items=page.data,
             next_cursor=_cursor(request, page) if chain.goes_on else None,
             seconds=asyncio.get_running_loop().time() - started,
         )
         if not goes_on:
             del self._chains[request.piece]
+            self._reached.pop(request.piece, None)
         self._arrival.set()
         self._change.set()
 
@@ -174,6 +178,22 @@ class ConcurrentSource(QuerySource[T]):
             )
             chain = self._chains[request.piece] = Chain(self._reader, url)
         return chain
+
+    def _seconds(self, request: PageRequest, records: Sequence[Any]) -> list[int]:
+        """Tell when each record of a page was created (epoch seconds, UTC).
+
+        One that does not say so is taken to be of the time of the one before it, and so stays with it.
+        """
+        created: list[datetime | None] = [record.created_at for record in records]
+        known = [time.timestamp() for time in created if time is not None]
+        first = request.hi - 1 if request.hi is not None else known[0] if known else request.lo or 0
+        time = int(self._reached.get(request.piece, first))
+        times: list[int] = []
+        for moment in created:
+            time = time if moment is None else int(moment.timestamp())
+            times.append(time)
+        self._reached[request.piece] = time
+        return times
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -204,15 +224,11 @@ def _cursor(request: PageRequest, page: Page[Any]) -> str:
 
     An id, unlike the page's link, still holds for another session; within one, the link is what is followed.
     """
-    if page.data:
-        last: str = page.data[-1].id
-        return last
+    for record in reversed(page.data):
+        if type(record) is not Gap or record.has_id:
+            last: str = record.id
+            return last
     return request.after or request.cursor or ""
-
-
-def _second(record: Any) -> int:
-    created_at: datetime = record.created_at
-    return int(created_at.timestamp())
 
 
 def _narrowed(query: str, request: PageRequest) -> str:

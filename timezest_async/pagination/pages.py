@@ -10,9 +10,10 @@ from urllib.parse import quote
 import attrs
 import yarl
 
-from timezest_async.converter import Listing, ListStructurer, StructureError
+from timezest_async.converter import Listing, ListStructurer, UnreadableRecord
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
+from timezest_async.pagination.gaps import Gap
 from timezest_async.transport import Exchange, Reservation, Transport
 
 T = TypeVar("T")
@@ -58,11 +59,7 @@ class Fetched(Generic[T]):
     _make: Callable[[], Sequence[T]] = attrs.field(repr=False)
 
     def page(self) -> Page[T]:
-        """Make the page.
-
-        Raises:
-            UnexpectedResponseError: A record is not of the documented shape.
-        """
+        """Make the page, with a gap in the place of each record that cannot be read."""
         return Page(tuple(self._make()), self.next_page, self.previous_page)
 
 
@@ -111,6 +108,10 @@ class PageReader(Generic[T]):
         """Seconds in which the budget renews one request."""
         return self._transport.limiter.period / self._transport.limiter.max_requests
 
+    def tell_unreadable(self, record: UnreadableRecord) -> None:
+        """Tell the hooks of a record that cannot be read."""
+        self._transport.tell_unreadable(record)
+
     async def reserve(self) -> Reservation:
         """Wait for a place in the request budget, to decide then what to ask."""
         return await self._transport.reserve()
@@ -139,12 +140,9 @@ class PageReader(Generic[T]):
         if not is_json_array(data):
             raise exchange.unexpected("expected a list object whose `data` is an array")
 
-        def make() -> Sequence[T]:
-            try:
-                return self._structurer.structure_many(data, "$.data")
-            except StructureError as error:
-                reason = str(error)
-            raise exchange.unexpected(reason)
+        def make() -> Sequence[Any]:
+            items: Sequence[Any] = self._structurer.structure_each(data, "$.data")
+            return [_gap(exchange, item) if type(item) is UnreadableRecord else item for item in items]
 
         links = _link(exchange, envelope, "next_page"), _link(exchange, envelope, "previous_page")
         return Fetched(*links, len(data), make)
@@ -184,6 +182,12 @@ class PageReader(Generic[T]):
                 "not followed, since the API key would go there"
             )
         return url.with_fragment(None) if url.fragment else url
+
+
+def _gap(exchange: Exchange, record: UnreadableRecord) -> Gap:
+    return Gap.of(
+        attrs.evolve(record, reason=exchange.blot(record.reason)), exchange.unexpected(record.reason)
+    )
 
 
 def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | None:

@@ -9,6 +9,7 @@ import attrs
 
 from timezest_async.errors import InvalidRequestError, PaginationError, TimeZestError
 from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
+from timezest_async.pagination.gaps import Gaps, OnUnreadable
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
 from timezest_async.pagination.sources import QuerySource, SerialSource, Source
@@ -27,10 +28,12 @@ class Paginator(Generic[T]):
         start: Where the list starts.
         limit: How many records to give at most.
         concurrency: How many readers read each query, where it can be split.
+        on_unreadable: What to do with records that cannot be read.
 
     Attributes:
         start: Where the list starts, however far it has been read.
         limit: How many records it gives at most, or None.
+        on_unreadable: What is done with records that cannot be read.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class Paginator(Generic[T]):
         *,
         limit: int | None = None,
         concurrency: int | Literal["auto"] = 1,
+        on_unreadable: OnUnreadable = "raise",
     ) -> None:
         self.start: Final = start
         self.limit: Final = limit
+        self.on_unreadable: Final[OnUnreadable] = on_unreadable
         self._reader = reader
         self._concurrency: int | Literal["auto"] = concurrency
         self._run: _Run[T] | None = None
@@ -52,14 +57,23 @@ class Paginator(Generic[T]):
         """Where the latest ``async for`` stands: ``list(checkpoint=...)`` goes on after its last record."""
         return self.start if self._run is None else self._run.checkpoint
 
-    def starting_at(self, place: Checkpoint, limit: int | None = None) -> Paginator[T]:
+    def starting_at(
+        self, place: Checkpoint, limit: int | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Paginator[T]:
         """Make a paginator of the same list that starts elsewhere; this one is left as it is.
 
         Args:
             place: A checkpoint of this list.
             limit: How many records to give at most from there.
+            on_unreadable: What to do with records that cannot be read; by default the same as here.
         """
-        return Paginator(self._reader, place, limit=limit, concurrency=self._concurrency)
+        return Paginator(
+            self._reader,
+            place,
+            limit=limit,
+            concurrency=self._concurrency,
+            on_unreadable=self.on_unreadable if on_unreadable is None else on_unreadable,
+        )
 
     def __aiter__(self) -> Records[T]:
         return Records(self._open(self.limit))
@@ -95,7 +109,13 @@ class Paginator(Generic[T]):
             await records.aclose()
 
     def _open(self, limit: int | None) -> _Run[T]:
-        source = open_source(self._reader, self.start, wanted=limit, concurrency=self._concurrency)
+        source = open_source(
+            self._reader,
+            self.start,
+            wanted=limit,
+            concurrency=self._concurrency,
+            gaps=Gaps(self.on_unreadable, self._reader.tell_unreadable),
+        )
         self._run = _Run(source, self.start, limit)
         return self._run
 
@@ -112,7 +132,12 @@ class Paginator(Generic[T]):
 
 
 def open_source(
-    reader: PageReader[T], start: Checkpoint, *, wanted: int | None, concurrency: int | Literal["auto"]
+    reader: PageReader[T],
+    start: Checkpoint,
+    *,
+    wanted: int | None,
+    concurrency: int | Literal["auto"],
+    gaps: Gaps,
 ) -> Source[T]:
     """Make what reads a list from a place in it.
 
@@ -121,6 +146,7 @@ def open_source(
         start: The queries, and where each stands.
         wanted: How many records are wanted at most.
         concurrency: How many readers are to read each query.
+        gaps: What is done about records that cannot be read.
     """
     position, backwards = start.position, start.backwards
 
@@ -131,8 +157,13 @@ def open_source(
             # Its many classes take a sixth of the package's own import time; most lists are read serially.
             from timezest_async.pagination.concurrent import ConcurrentSource  # noqa: PLC0415
 
-            return ConcurrentSource(reader, query, position, concurrency=concurrency, wanted=wanted)
-        return SerialSource(reader, query, position, backwards=backwards, wanted=wanted)
+            source: QuerySource[T] = ConcurrentSource(
+                reader, query, position, concurrency=concurrency, wanted=wanted
+            )
+        else:
+            source = SerialSource(reader, query, position, backwards=backwards, wanted=wanted)
+        source.gaps = gaps
+        return source
 
     if len(start.queries) == 1:
         return open_query(start.queries[0], position)

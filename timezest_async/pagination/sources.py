@@ -14,6 +14,7 @@ import yarl
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import damaged
+from timezest_async.pagination.gaps import Gap, Gaps, next_gap
 from timezest_async.pagination.pages import Fetched, Page, PageReader
 
 T = TypeVar("T")
@@ -89,15 +90,53 @@ class QuerySource(Source[T]):
     trouble: Trouble | None = None
     """Where to report a failure at once, though records are left to be handed over before it."""
 
+    gaps: Gaps
+    """What is done about records that cannot be read."""
+
     _records: Sequence[T] = ()
-    """Those of the page that is being handed over, of which ``_taken`` are handed over already."""
+    """Those of the page that is being handed over, gaps among them; ``_taken`` are behind the caller."""
     _taken = 0
+    _stop = 0
+    """How many of them can be taken before the next gap, or the end."""
     _placed: Sequence[T] = ()
     _places: Mapping[str, int] = {}
 
     @abstractmethod
     def peek(self) -> T | None:
         """Show the record that ``take`` would hand over, or None where ``fill`` is needed first."""
+
+    def take(self) -> T | None:
+        """Hand over the next record of the page."""
+        taken = self._taken
+        if taken == self._stop:
+            return None
+        self._taken = taken + 1
+        return self._records[taken]
+
+    def _show(self, records: Sequence[T]) -> None:
+        """Let the records of the next page be taken."""
+        self._records, self._taken, self._stop = records, 0, next_gap(records)
+
+    def _pass_gap(self) -> bool:
+        """Pass over the gap whose turn it is; tell whether it is any's.
+
+        Raises:
+            UnexpectedResponseError: Nobody wants it passed over.
+        """
+        if self._taken == len(self._records):
+            return False
+        gap: Any = self._records[self._taken]
+        self.gaps.meet(gap)
+        self._taken += 1
+        self._stop = next_gap(self._records, self._taken)
+        return True
+
+    def _behind(self) -> int:
+        """Count the records behind the caller, up to the last one that has an id to go on after."""
+        behind = self._taken
+        while behind and isinstance(gap := self._records[behind - 1], Gap) and not gap.has_id:
+            behind -= 1
+        return behind
 
     def holds_later(self, id: str) -> bool:
         """Tell whether a record of this id is on the same page as the one that ``peek`` shows, after it."""
@@ -174,7 +213,9 @@ class Chain(Generic[T]):
         Raises:
             PaginationError: It has.
         """
-        times: list[datetime] = [record.created_at for record in records]
+        times: list[datetime] = [record.created_at for record in records if type(record) is not Gap]
+        if not times:
+            return
         if self._beginning is None:
             self._beginning = min(times) if self._backwards else max(times)
         elif times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
@@ -247,7 +288,9 @@ class SerialSource(QuerySource[T]):
         Raises:
             PaginationError: The way to the next page loops or leaves the origin.
         """
-        while self._taken == len(self._records):
+        while self._taken == self._stop:
+            if self._pass_gap():
+                continue
             self.start()
             if self._reading is None:
                 self._chain.check()
@@ -261,32 +304,28 @@ class SerialSource(QuerySource[T]):
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
             page = self._chain.check_page(fetched.page())
             self._after = self._last_taken()
-            self._page, self._taken = page, 0
-            self._records = page.data[::-1] if self.backwards else page.data
+            self._page = page
+            self._show(page.data[::-1] if self.backwards else page.data)
         return True
 
     def peek(self) -> T | None:
         """Show the next record of the page."""
-        return self._records[self._taken] if self._taken < len(self._records) else None
-
-    def take(self) -> T | None:
-        """Hand over the next record of the page."""
-        taken = self._taken
-        if taken == len(self._records):
-            return None
-        self._taken = taken + 1
-        return self._records[taken]
+        return self._records[self._taken] if self._taken < self._stop else None
 
     def take_page(self, limit: int | None) -> Page[T]:
         """Hand over the rest of the page, up to a limit, with the service's own links."""
-        records = self._records[self._taken :][:limit]
-        self._taken += len(records)
+        records: list[T] = []
+        while self._taken < self._stop and len(records) != limit:
+            end = self._stop if limit is None else min(self._stop, self._taken + limit - len(records))
+            records += self._records[self._taken : end]
+            self._taken = end
+            if end == self._stop and len(records) != limit and self.gaps.are_passed:
+                self._pass_gap()
         return attrs.evolve(self._page, data=tuple(records[::-1] if self.backwards else records))
 
     def _last_taken(self) -> str | None:
-        if not self._taken:
-            return self._after
-        return self._records[self._taken - 1].id  # type: ignore[attr-defined, no-any-return]  # as above
+        behind = self._behind()
+        return self._records[behind - 1].id if behind else self._after  # type: ignore[attr-defined]  # as above
 
     def position(self) -> dict[str, Any]:
         """Tell the id of the last record handed over."""

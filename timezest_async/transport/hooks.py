@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import attrs
 
+if TYPE_CHECKING:
+    from timezest_async.models.reading import UnreadableRecord
+
+
 EVENTS: Final = ("on_request", "on_response", "on_retry", "on_wait")
-"""The methods of ``Hooks``."""
+"""The methods of ``Hooks`` that it has to have."""
 
 _logger = logging.getLogger("timezest_async")
 
@@ -69,14 +73,24 @@ class Hooks(Protocol):
         """Hear that an attempt had to wait for the budget, and how long."""
         del moment  # mypy takes a method without a body for abstract
 
+    def on_unreadable(self, record: UnreadableRecord) -> None:
+        """Hear of a record of a list that cannot be read, when its turn comes: before it is passed or raised.
+
+        It may be missing from an object that does not derive from this class.
+        """
+        del record  # mypy takes a method without a body for abstract
+
 
 def tell(
-    hooks: Hooks | None, event: Literal["on_request", "on_response", "on_retry", "on_wait"], moment: Moment
+    hooks: Hooks | None,
+    event: Literal["on_request", "on_response", "on_retry", "on_wait", "on_unreadable"],
+    what: Moment | UnreadableRecord,
 ) -> None:
-    """Call one hook, if there are any; what it raises is logged and goes no further."""
-    if hooks is None:
+    """Call one hook, if there is any; what it raises is logged and goes no further."""
+    hear = getattr(hooks, event, None)
+    if hear is None:
         return
     try:
-        getattr(hooks, event)(moment)
+        hear(what)
     except Exception:
         _logger.exception("The hook %s of %s raised; the request goes on.", event, type(hooks).__qualname__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import ssl as ssl_module
 from collections.abc import Mapping
-from typing import Any, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import aiohttp
 import yarl
@@ -13,10 +13,13 @@ import yarl
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.transport import calls, reservations, settings as checks
 from timezest_async.transport.budgets import Limiter
-from timezest_async.transport.hooks import Hooks
+from timezest_async.transport.hooks import Hooks, tell
 from timezest_async.transport.http import Decode, Request, build_request
 from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.sessions import Sessions
+
+if TYPE_CHECKING:
+    from timezest_async.models.reading import UnreadableRecord
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Bytes of a decompressed body beyond which it is refused; a page of 20 records has some 60 KB."""
@@ -129,6 +132,10 @@ class Transport:
     def blot(self, text: str) -> str:
         """Blot out the API key in what the service sent, before it is shown."""
         return text.replace(self._settings.key, "***")
+
+    def tell_unreadable(self, record: UnreadableRecord) -> None:
+        """Tell the hooks of a record that cannot be read."""
+        tell(self._settings.hooks, "on_unreadable", record)
 
     async def reserve(self) -> reservations.Reservation:
         """Wait for a slot of the budget before deciding what to ask.

@@ -1,0 +1,117 @@
+"""Records that cannot be read: where they stand in a list, and what is done when their turn comes."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any, Final, Literal, cast
+
+import attrs
+
+from timezest_async.converter import StructureError, UnreadableRecord, structure
+from timezest_async.errors import InvalidRequestError, UnexpectedResponseError
+
+OnUnreadable = Literal["raise", "skip"] | Callable[[UnreadableRecord], object]
+"""What to do with a record that cannot be read: raise, pass over it and log it, or pass over it and tell."""
+
+_REMEMBERED: Final = 10_000
+_CURSOR: Final = re.compile(r"[\x21-\x7e]+")
+_numbers: Final = count()
+_logger = logging.getLogger("timezest_async")
+
+
+@attrs.frozen
+class Gap:
+    """What stands in a list where a record cannot be read.
+
+    Attributes:
+        record: What is there instead.
+        error: What to raise for it.
+        id: The record's own, else a text that no record has.
+        has_id: Whether it is the record's own, and so a cursor.
+        created_at: As the record says, where it does.
+    """
+
+    record: UnreadableRecord
+    error: UnexpectedResponseError
+    id: str
+    has_id: bool
+    created_at: datetime | None
+
+    @classmethod
+    def of(cls, record: UnreadableRecord, error: UnexpectedResponseError) -> Gap:
+        """Make the gap that a record leaves."""
+        raw = cast("dict[str, Any]", record.raw) if isinstance(record.raw, dict) else {}
+        own = raw.get("id")
+        has_id = isinstance(own, str) and _CURSOR.fullmatch(own) is not None
+        try:
+            created_at = structure(raw.get("created_at"), datetime)
+        except StructureError:
+            created_at = None
+        return cls(record, error, cast("str", own) if has_id else f"\0{next(_numbers)}", has_id, created_at)
+
+
+def next_gap(records: Sequence[Any], start: int = 0) -> int:
+    """Find the first gap from ``start`` on; the number of records where there is none."""
+    for place in range(start, len(records)):
+        if type(records[place]) is Gap:
+            return place
+    return len(records)
+
+
+class Gaps:
+    """What is done about the gaps of one reading of a list.
+
+    Args:
+        on_unreadable: What the user wants done.
+        tell: Tells the hooks.
+    """
+
+    def __init__(self, on_unreadable: OnUnreadable, tell: Callable[[UnreadableRecord], None]) -> None:
+        self._on_unreadable = on_unreadable
+        self._tell = tell
+        # The same record may come by several queries.
+        self._passed: set[str] = set()
+
+    @property
+    def are_passed(self) -> bool:
+        """Whether reading goes on after a gap."""
+        return self._on_unreadable != "raise"
+
+    def meet(self, gap: Gap) -> None:
+        """Do what is wanted about a gap whose turn has come.
+
+        Raises:
+            UnexpectedResponseError: That is wanted.
+        """
+        if gap.id in self._passed:
+            return
+        self._tell(gap.record)
+        if self._on_unreadable == "raise":
+            raise gap.error
+        if self._on_unreadable == "skip":
+            _logger.warning("A record that cannot be read was skipped: %s", gap.record.reason)
+        else:
+            self._on_unreadable(gap.record)
+        if gap.has_id:
+            if len(self._passed) >= _REMEMBERED:
+                self._passed.clear()
+            self._passed.add(gap.id)
+
+
+def check_on_unreadable(choice: object) -> None:
+    """Check what is to be done about records that cannot be read.
+
+    Raises:
+        InvalidRequestError: It is none of the choices.
+    """
+    if inspect.iscoroutinefunction(choice):
+        raise InvalidRequestError("on_unreadable is a coroutine, which nobody would await: write 'def'")
+    if choice not in {"raise", "skip"} if isinstance(choice, str) else not callable(choice):
+        raise InvalidRequestError(
+            f'on_unreadable takes "raise", "skip", or a function of an UnreadableRecord, not {choice!r:.100}'
+        )
