@@ -12,10 +12,11 @@ import yarl
 
 from timezest_async import tql
 from timezest_async.errors import FilterError
+from timezest_async.pagination.chain import Chain
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
-from timezest_async.pagination.sources import Chain, QuerySource, cancel, look_at
+from timezest_async.pagination.sources import QuerySource, cancel, look_at
 from timezest_async.pagination.window_planning import PageRequest
 from timezest_async.pagination.windows import WindowReader
 from timezest_async.transport import Reservation

@@ -12,7 +12,8 @@ from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_a
 from timezest_async.pagination.gaps import Gaps, OnUnreadable
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
-from timezest_async.pagination.sources import QuerySource, SerialSource, Source
+from timezest_async.pagination.serial import SerialSource
+from timezest_async.pagination.sources import QuerySource, Source
 
 T = TypeVar("T")
 

@@ -1,0 +1,115 @@
+"""The pages of one query, one after the other: where the next one is, and that none comes twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import attrs
+import yarl
+
+from timezest_async.errors import PaginationError
+from timezest_async.pagination.gaps import Gap
+from timezest_async.pagination.pages import Fetched, Page, PageReader
+
+T = TypeVar("T")
+
+_MAX_ASKED: Final = 1_000
+
+
+class Chain(Generic[T]):
+    """The pages of one query, each of which says where the next one is.
+
+    Attributes:
+        url: The page to ask for next, or None after the last.
+    """
+
+    def __init__(self, reader: PageReader[T], url: yarl.URL, *, backwards: bool = False) -> None:
+        self.url: yarl.URL | None = url
+        self._reader = reader
+        self._backwards = backwards
+        self._failure: PaginationError | None = None
+        # Hashes, so that a list of any length costs some bytes a page: of recent URLs, of first records.
+        # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
+        self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
+        self._firsts: set[int] = set()
+        self._latest: set[str] = set()
+        self._beginning: datetime | None = None
+
+    def advance(self, fetched: Fetched[T]) -> None:
+        """Take in the links of the page at ``url``: find the next one. A bad link is an error once needed."""
+        url, self.url = self.url, None
+        link = fetched.previous_page if self._backwards else fetched.next_page
+        if url is None or link is None:  # closed meanwhile, or at the end
+            return
+        try:
+            following = self._reader.follow(link, url)
+        except PaginationError as failure:
+            self._failure = failure
+            return
+        identity = _identity(following)
+        if identity in self._asked:
+            self._failure = PaginationError("the page's link leads to a page that was read already: a loop")
+            return
+        self._asked.add(identity)
+        self.url = following
+
+    def check_page(self, page: Page[T]) -> Page[T]:
+        """Check that the page is none that was there before; leave out what the page before it had too.
+
+        Raises:
+            PaginationError: It is: a loop.
+        """
+        if not page.data:
+            return page
+        first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id
+        if first in self._firsts:
+            raise PaginationError("a page begins with the same record as an earlier page: a loop")
+        self._firsts.add(first)
+        if len(self._asked) > _MAX_ASKED:  # longer loops come back to a first record
+            self._asked.clear()
+        if self._reader.is_sorted:
+            self._check_direction(page.data)
+        before, self._latest = self._latest, {record.id for record in page.data}  # type: ignore[attr-defined]  # as above
+        if before.isdisjoint(self._latest):
+            return page
+        return attrs.evolve(page, data=tuple(one for one in page.data if one.id not in before))  # type: ignore[attr-defined]  # as above
+
+    def _check_direction(self, records: Sequence[Any]) -> None:
+        """Check that a sorted list has not gone back behind where this chain began.
+
+        Where a chain resumes, pages from before that place are not known by their URLs or records, but by
+        their times.
+
+        Raises:
+            PaginationError: It has.
+        """
+        times: list[datetime] = [record.created_at for record in records if type(record) is not Gap]
+        if not times:
+            return
+        if self._beginning is None:
+            self._beginning = min(times) if self._backwards else max(times)
+        elif times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
+            raise PaginationError(
+                "a page goes back behind the place where reading began: a loop, or not sorted by created_at"
+            )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a next page, or a link that was to lead there."""
+        return self.url is not None or self._failure is not None
+
+    def check(self) -> None:
+        """Raise the error that the last page's link was, if it was one.
+
+        Raises:
+            PaginationError: The link loops or leaves the origin.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+
+def _identity(url: yarl.URL) -> int:
+    """Hash what a URL asks for, however it is encoded."""
+    return hash((url.path, tuple(sorted(url.query.items()))))
