@@ -20,7 +20,7 @@ from timezest_async.models import (
     SchedulingRequest,
     Team,
 )
-from timezest_async.tql import Expression, Id, Kind, Operator, Predicate, scheduling_request as F
+from timezest_async.tql import Expression, Id, Kind, Operator, Predicate, Reference, scheduling_request as F
 from timezest_async.tql.operators import LEGAL
 from timezest_async.tql.schema import SCHEMAS, attributes_of
 
@@ -184,6 +184,8 @@ class Dice(random.Random):
         }[attribute.kind]
         if isinstance(attribute, Id) and attribute.value_type is str:
             pool = ["1", "2"]
+        if isinstance(attribute, Reference):
+            pool = [text for text in IDS if text.startswith(attribute.prefix)] or ["apty_1", "x"]
         return Predicate(
             attribute, operator, self.choices(pool, k=2) if operator.takes_list else self.choice(pool)
         )

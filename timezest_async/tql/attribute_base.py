@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeV
 
 from timezest_async.errors import InvalidValueError, UnsupportedOperatorError
 from timezest_async.tql.expressions import E, Predicate, Value
+from timezest_async.tql.ids import KINDS_OF_ID, is_surely_id
 from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
 
 if TYPE_CHECKING:
@@ -128,7 +129,11 @@ class Attribute(Generic[E, V]):
                     self._refuse_value(value, f"has a control character at position {position}: remove it")
                 if category == "Cs":
                     self._refuse_value(value, f"has a lone surrogate at position {position}: it is not text")
-        return str.__str__(value)
+        text = str.__str__(value)
+        if self.kind is not Kind.REFERENCE and is_surely_id(text):
+            kind = KINDS_OF_ID[text[:5]]
+            self._refuse_value(text, f"is the id of {kind.name}, which this never holds; {kind.way}")
+        return text
 
     def _accept_int(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):

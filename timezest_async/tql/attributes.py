@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
-from timezest_async.tql.attribute_base import Attribute, V
+from timezest_async.tql.attribute_base import Attribute, V, shown
 from timezest_async.tql.expressions import And, E, Expression, Predicate
+from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
 from timezest_async.tql.operators import Kind, Operator
 
 Moment: TypeAlias = int | datetime | date
@@ -56,8 +57,23 @@ class _Ordered(Attribute[E, V]):
         return self.operate(Operator.GTE, other)
 
     def between(self, start: V, end: V) -> Expression[E]:
-        """Match ``start <= attribute < end``: neighbouring ranges share no record."""
-        return And((self.operate(Operator.GTE, start), self.operate(Operator.LT, end)))
+        """Match ``start <= attribute < end``: neighbouring ranges share no record.
+
+        Raises:
+            InvalidValueError: The range is empty, as where both are the same day, or a value does not fit.
+        """
+        first, last = self.operate(Operator.GTE, start), self.operate(Operator.LT, end)
+        if cast("int", first.value) >= cast("int", last.value):
+            self._refuse_value(
+                (start, end), f"this range is empty, since its end is left out: {self._next_end(start, end)}"
+            )
+        return And((first, last))
+
+    def _next_end(self, start: object, end: object) -> str:
+        """Say what range was probably meant."""
+        if start != end:
+            return f"write .between({shown(end)}, {shown(start)})"
+        return f"write {self!r} == {shown(start)} for this value alone"
 
 
 class String(_Listed[E, str]):
@@ -109,10 +125,30 @@ class Id(Attribute[E, V]):
 
 
 class Reference(_Listed[E, str]):
-    """An id of TimeZest's own (``str``): ``==``, ``!=``, ``in_``, ``not_in``."""
+    """An id of TimeZest's own (``str``): ``==``, ``!=``, ``in_``, ``not_in``.
 
-    __slots__ = ()
+    Attributes:
+        prefix: What the ids begin with, such as ``"agnt_"``; ids of other things are refused.
+    """
+
+    __slots__ = ("prefix",)
     kind = Kind.REFERENCE
+
+    prefix: str
+
+    def __init__(self, prefix: str, *, many_valued: bool = False) -> None:
+        super().__init__(many_valued=many_valued)
+        self.prefix = prefix
+
+    def _accept_text(self, value: object) -> str:
+        text = super()._accept_text(value)
+        kind = kind_of_id(text)
+        if kind is not None and kind.prefix != self.prefix:
+            wanted = KINDS_OF_ID[self.prefix].name
+            self._refuse_value(
+                text, f"is the id of {kind.name}, and this takes the id of {wanted}; {kind.way}"
+            )
+        return text
 
     def _accept_one(self, operator: Operator, value: object) -> str:  # noqa: ARG002 - as above
         return self._accept_text(value)
@@ -121,7 +157,8 @@ class Reference(_Listed[E, str]):
 class Timestamp(_Ordered[E, Moment]):
     """A time: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, ``between``.
 
-    Takes epoch seconds (``int``), an aware ``datetime``, or a ``date`` (midnight UTC). The service shows
+    Takes epoch seconds (``int``), an aware ``datetime``, or, to order by, a ``date`` (midnight UTC); for one
+    whole day write ``.between(day, day + timedelta(days=1))``. The service shows
     whole seconds, so a fraction is rounded to the whole second that means the same: up for ``<`` and
     ``>=``, down for ``<=`` and ``>``.
     """
@@ -133,6 +170,10 @@ class Timestamp(_Ordered[E, Moment]):
         if isinstance(value, datetime):
             return self._in_range(self._seconds_of(operator, value), value)
         if isinstance(value, date):
+            if operator in {Operator.EQ, Operator.NOT_EQ}:
+                self._refuse_value(
+                    value, f"is midnight UTC, which few times equal; {self._on_day(operator, value)}"
+                )
             return (value - _EPOCH.date()) // timedelta(days=1) * 86400
         if isinstance(value, str):
             self._refuse_value(value, "takes a datetime, a date or epoch seconds; tql.parse(...) reads text")
@@ -141,6 +182,20 @@ class Timestamp(_Ordered[E, Moment]):
                 value, "takes whole epoch seconds (int) or an aware datetime; a float loses seconds"
             )
         return self._in_range(self._accept_int(value), value)
+
+    def _on_day(self, operator: Operator, day: date) -> str:
+        if day == date.max:
+            return f"write {self!r} {'<' if operator is Operator.NOT_EQ else '>='} {_spelled(day)}"
+        negation = "~" if operator is Operator.NOT_EQ else ""
+        return (
+            f"for the whole day (UTC) write {negation}{self!r}.between({_spelled(day)}, "
+            f"{_spelled(day + timedelta(days=1))})"
+        )
+
+    def _next_end(self, start: object, end: object) -> str:
+        if start == end and type(start) is date and start != date.max:
+            return f"for one day write .between({_spelled(start)}, {_spelled(start + timedelta(days=1))})"
+        return super()._next_end(start, end)
 
     def _in_range(self, seconds: int, value: object) -> int:
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
@@ -158,6 +213,10 @@ class Timestamp(_Ordered[E, Moment]):
         if fraction and operator in {Operator.EQ, Operator.NOT_EQ}:
             self._refuse_value(moment, "has a fraction of a second, which no record's time can equal")
         return seconds + bool(fraction and operator in {Operator.LT, Operator.GTE})
+
+
+def _spelled(day: date) -> str:
+    return f"date({day.year}, {day.month}, {day.day})"
 
 
 class Boolean(Attribute[E, bool]):

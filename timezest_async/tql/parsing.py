@@ -9,37 +9,46 @@ r"""From TQL text to nodes, for people who type filters and for texts that are s
     value      = one word | '"' text '"' | for IN: values joined by commas, in parentheses or not
 
 Keywords and word operators ignore case; ``&`` and ``|`` are AND and OR. Outside quotes ``~`` and white
-space are one separator. What a word means depends on where it stands, so that ``x=y`` and ``EQ`` are
-ordinary values after an operator. OR, NOT and parentheses are ours: the service has none of them.
+space are one separator. What a word means depends on where it stands, so that ``EQ`` is an ordinary value
+after an operator. OR, NOT and parentheses are ours: the service has none of them.
 
 All of it is one loop over an explicit stack, and every character is looked at a fixed number of times.
 """
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any, Final, cast
 
 from timezest_async.errors import FilterError
 from timezest_async.tql.building import all_of, any_of
 from timezest_async.tql.expressions import Expression
+from timezest_async.tql.repairs import Misread
 from timezest_async.tql.scanning import Scanner
 from timezest_async.tql.schema import schema_of
 
 MAX_CHARACTERS: Final = 64 * 1024
 MAX_NESTING: Final = 100
+_MAX_ADVICE: Final = 500
+"""The longest filter that is written out again, corrected."""
+_MAX_REPAIRS: Final = 20
 
 
-def parse(text: str, entity: str = "scheduling_request") -> Expression[Any]:
+def parse(text: str, entity: str = "scheduling_request", *, now: datetime | None = None) -> Expression[Any]:
     r"""Read TQL text, in the ``~`` form or with spaces, and with OR, NOT and parentheses as well.
 
-    Timestamps are epoch seconds, ``2026-01-01`` (midnight UTC) or ISO 8601 with its zone, such as
-    ``2026-01-01T12:00:00Z``; booleans are ``true`` and ``false``. A value with white space, ``~``, a
-    comma, a parenthesis or a double quote in it goes in double quotes, where a backslash goes before ``"``
-    and ``\``. A value that begins with a single quote goes in double quotes too.
+    Timestamps are epoch seconds, ``2026-01-01`` (midnight UTC), ISO 8601 with its zone, such as
+    ``2026-01-01T12:00:00Z``, or relative: ``30d`` is 30 days ago, ``+7d`` in 7 days (``w``, ``d``, ``h``,
+    ``m``, ``s``), each turned into a fixed second when the text is read. Booleans are ``true`` and ``false``.
+    A value with white space, ``~``, a comma, a parenthesis or a double quote in it goes in double quotes,
+    where a backslash goes before ``"`` and ``\``; so does one with what is syntax elsewhere:
+    ``& | = < > [ ] { } ;`` anywhere, ``*`` or ``%`` at an end, ``!`` or another quote at the start.
 
     Args:
         text: At most 64 KiB (counted in characters), 1,000 predicates and 100 parentheses deep.
         entity: The entity filtered, singular; attributes may bear it as their prefix.
+        now: What relative times count from (aware); by default the clock's time.
 
     Raises:
         FilterSyntaxError: The text cannot be read.
@@ -52,7 +61,10 @@ def parse(text: str, entity: str = "scheduling_request") -> Expression[Any]:
     schema_of(entity)
     if not isinstance(cast("object", text), str):
         raise FilterError(f"tql.parse() takes TQL text such as 'status = new', not {text!r}")
-    scanner = Scanner(text[: MAX_CHARACTERS + 1], entity)
+    if now is not None and (not isinstance(cast("object", now), datetime) or now.utcoffset() is None):
+        raise FilterError(f"now takes an aware datetime, not {now!r} (a naive one says no time zone)")
+    seconds = int(time.time() if now is None else now.timestamp() // 1)
+    scanner = Scanner(text[: MAX_CHARACTERS + 1], entity, seconds)
     if len(text) > MAX_CHARACTERS:
         scanner.refuse(
             MAX_CHARACTERS,
@@ -61,7 +73,44 @@ def parse(text: str, entity: str = "scheduling_request") -> Expression[Any]:
         )
     if not scanner.rest():
         scanner.refuse(0, "the filter is empty", "write a predicate such as: status = new")
-    return _read(scanner)
+    try:
+        expression = _read(scanner)
+    except Misread as misread:
+        scanner.refuse(misread.position, misread.reason, _advice(misread, scanner))
+    return expression
+
+
+def _advice(misread: Misread, scanner: Scanner) -> str:
+    """Write the filter that was probably meant: the first repair, and repairs of what is wrong after it."""
+    repaired, quoted = misread.repaired, misread.quoted
+    readable = [text for text in (_repaired(repaired, scanner), quoted) if text and _reads(text, scanner)]
+    if not readable:
+        return "join comparisons with AND or OR, and write a list as: IN (new, sent)"
+    ways = [text for text in dict.fromkeys(readable) if len(text) <= _MAX_ADVICE]
+    return "write: " + "\n  or, if it is one value: ".join(ways) if ways else 'for one value write: "…"'
+
+
+def _repaired(text: str, scanner: Scanner) -> str | None:
+    for _ in range(_MAX_REPAIRS if len(text) <= _MAX_ADVICE else 0):
+        try:
+            _read(Scanner(text, scanner.entity, scanner.now))
+        except Misread as misread:
+            text = misread.repaired
+        except FilterError:
+            return None
+        else:
+            return text
+    return None
+
+
+def _reads(text: str, scanner: Scanner) -> bool:
+    if len(text) > _MAX_ADVICE:
+        return False
+    try:
+        _read(Scanner(text, scanner.entity, scanner.now))
+    except (FilterError, Misread):
+        return False
+    return True
 
 
 class _Group:

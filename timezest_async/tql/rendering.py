@@ -2,9 +2,8 @@ r"""From a node to TQL text: the one place that quotes.
 
 The ``~`` form is sent, since in the space form the first value swallows the rest of the filter. A value is
 put in double quotes where anything in it could be read as syntax, with ``\`` before ``"`` and ``\``; what
-needs quotes beyond white space, comma, ``~``, ``"`` and ``\`` (the empty text, parentheses, and the words
-AND, OR, NOT) is our own caution, unverified against the service, as is a ``'`` at the start, which people
-take for a quote.
+needs quotes beyond white space, comma, ``~``, ``"`` and ``\`` (the empty text, parentheses, the words AND,
+OR, NOT, and what is syntax in other languages) is our own caution, unverified against the service.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.building import Raw
 from timezest_async.tql.expressions import And, Expression, Or, Predicate, Value
 
-_NEEDS_QUOTES: Final = re.compile(r'[\s,~"\\()]|\A\'|\A(?i:and|or|not)?\Z')
+FOREIGN: Final = re.compile(r"[&|=<>\[\]{};]|\A[!*%'\u2018-\u201e\u00ab\u00bb`]|[*%]\Z")
+"""What people mean as syntax and TQL reads as part of a value."""
+_NEEDS_QUOTES: Final = re.compile(rf'[\s,~"\\()]|\A(?i:and|or|not)?\Z|{FOREIGN.pattern}')
 _ESCAPED: Final = re.compile(r'(["\\])')
 
 

@@ -20,6 +20,7 @@ from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.expressions import Predicate
 from timezest_async.tql.literals import read_value
 from timezest_async.tql.operators import LEGAL, Operator
+from timezest_async.tql.repairs import Comparison, Misread, joined, listed, misread
 from timezest_async.tql.schema import SCHEMAS, attribute_named, schema_of
 
 MAX_PREDICATES: Final = 1_000
@@ -32,6 +33,7 @@ _VALUE: Final = re.compile(r'[^\s~"(),]++')
 _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\["\\])*+)("?)')
 _ESCAPE: Final = re.compile(r'\\(["\\])')
 _SYMBOL: Final = re.compile(r"(==?|!=|<>|<=?|>=?)([=!<>]*+)")
+_FOLLOWED: Final = re.compile(r"\s*+[=!<>]|[\s~]*+(?i:EQ|NOT|NOT_\w+|LTE?|GTE?|LIKE|IN)\b")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*+")
 
 _SYMBOLS: Final[Mapping[str, Operator]] = {
@@ -64,11 +66,13 @@ _Located = TypeVar("_Located", bound=FilterError)
 class Scanner:
     """A place in a text, and what can be taken from there."""
 
-    def __init__(self, text: str, entity: str) -> None:
+    def __init__(self, text: str, entity: str, now: int) -> None:
         self.text = text
         self.entity = entity
+        self.now = now
         self.position = 0
         self.predicates = 0
+        self._last: Comparison | None = None
 
     def refuse(self, position: int, reason: str, hint: str | None = None) -> NoReturn:
         """Say that the text cannot be read, and where (a position, counted from 0)."""
@@ -127,6 +131,8 @@ class Scanner:
         word = match[0] if match else character
         joint = _JOINTS.get(word.upper())
         if joint is None:
+            if found := joined(self.text, self.position):
+                raise found
             self.refuse(
                 self.position,
                 f"{_shown(word)} is left over after a complete predicate",
@@ -140,17 +146,22 @@ class Scanner:
 
     def take_predicate(self) -> Predicate[Any]:
         """Take an attribute, an operator and a value, checked."""
-        attribute = self._take_attribute()
-        operator = self._take_operator(attribute)
         self.rest()
         start = self.position
-        text = self._take_list() if operator.takes_list else self._take_one(operator)
+        attribute = self._take_attribute()
+        name_end = self.position
+        operator = self._take_operator(attribute)
+        self.rest()
+        comparison = Comparison(self.text, attribute.kind, operator, start, name_end, self.position)
+        self._last = comparison
+        text = self._take_list(comparison) if operator.takes_list else self._take_one(comparison)
         try:
             return attribute.operate(
-                operator, text if isinstance(text, list) else read_value(attribute, text)
+                operator,
+                text if isinstance(text, list) else read_value(attribute, operator, text, self.now),
             )
         except InvalidValueError as error:
-            raise self.locate(error, start) from None
+            raise self.locate(error, comparison.value_start) from None
 
     def _take_attribute(self) -> Attribute[Any, Any]:
         character = self.rest()
@@ -158,11 +169,12 @@ class Scanner:
         match = _NAME.match(self.text, start)
         word = match[0] if match else character
         if match is None or word.upper() in _KEYWORDS:
+            reason = f"a predicate is missing before {_shown(word)}"
+            if self._last and character:
+                self._refuse_continuation(self._last, start, character, reason)
             self.refuse(
                 start,
-                f"a predicate is missing before {_shown(word)}"
-                if word
-                else "the filter ends where a predicate is due",
+                reason if word else "the filter ends where a predicate is due",
                 "write a predicate such as: status = new; negate one with NOT",
             )
         self.predicates += 1
@@ -191,7 +203,22 @@ class Scanner:
         try:
             return attribute_named(entity, name)
         except FilterError as error:
+            if self._last:
+                self._refuse_continuation(self._last, start, character, "")
             raise self.locate(error, start) from None
+
+    def _refuse_continuation(
+        self, comparison: Comparison, position: int, character: str, reason: str
+    ) -> None:
+        """Refuse what leans on the comparison before: ``a = 1 OR 2``, ``a > 1 AND < 2``; else do nothing."""
+        if character in "=!<>":
+            name = self.text[comparison.start : comparison.name_end]
+            repaired = f"{self.text[:position]}{name} {self.text[position:]}"
+            raise Misread(position, reason, repaired, repaired)
+        if not _FOLLOWED.match(self.text, self.position):
+            found = listed(comparison, position, "after AND or OR comes a whole comparison, not a value")
+            if found is not None:
+                raise found
 
     def _take_operator(self, attribute: Attribute[Any, Any]) -> Operator:
         self.rest()
@@ -230,39 +257,49 @@ class Scanner:
         self.position = match.end()
         return match[0]
 
-    def _take_one(self, operator: Operator) -> str:
-        text = self._take_value()
+    def _take_one(self, comparison: Comparison) -> str:
+        text = self._take_value(comparison)
         if self.rest() == ",":
+            reason = f"{comparison.operator} takes one value; IN or NOT_IN a list"
+            if found := listed(comparison, self.position, reason):
+                raise found
             self.refuse(
                 self.position,
-                f"{operator} takes one value",
+                reason,
                 "write IN or NOT_IN for a list, or put a value with a comma in double quotes",
             )
         return text
 
-    def _take_list(self) -> list[str]:
+    def _take_list(self, comparison: Comparison) -> list[str]:
         start = self.position
         in_parentheses = self.take("(")
-        values = [self._take_value()]
+        values = [self._take_value(comparison)]
         while self.take(","):
-            values.append(self._take_value())
+            values.append(self._take_value(comparison))
         if in_parentheses and not self.take(")"):
-            self.refuse(start, "this ( is never closed", "write a list as: IN (new, sent)")
+            reason = "this ( is never closed"
+            if found := listed(comparison, self.position, reason):
+                raise found
+            self.refuse(start, reason, "write a list as: IN (new, sent)")
         return values
 
-    def _take_value(self) -> str:
+    def _take_value(self, comparison: Comparison) -> str:
         character = self.rest()
         start = self.position
         if character == '"':
             return self._take_quoted(start)
         match = _VALUE.match(self.text, start)
         if match is None or match[0].upper() in _KEYWORDS:
+            if found := listed(
+                comparison, start, f"{comparison.operator} takes one value; IN or NOT_IN a list"
+            ):
+                raise found
             place = f"before {_shown(match[0] if match else character)}" if character else "at the end"
             self.refuse(
                 start, f"a value is missing {place}", 'if this is meant as text, put it in quotes: "and", ""'
             )
-        if match[0].startswith("'"):
-            self.refuse(start, "a single quote quotes nothing in TQL", 'put the value in double quotes: "…"')
+        if found := misread(comparison, start, match[0]):
+            raise found
         self.position = match.end()
         return match[0]
 

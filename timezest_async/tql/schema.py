@@ -122,51 +122,51 @@ class SchedulingRequestAttributes(
 
     __slots__ = ()
 
-    autotask_company_id = Id["SchedulingRequestAttributes", int](int)
+    autotask_company_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated company in Autotask."""
-    autotask_contact_id = Id["SchedulingRequestAttributes", int](int)
+    autotask_contact_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated contact in Autotask."""
-    autotask_ticket_number = TicketNumber["SchedulingRequestAttributes"]()
+    autotask_ticket_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated ticket in Autotask."""
-    connectwise_psa_company_id = Id["SchedulingRequestAttributes", int](int)
+    connectwise_psa_company_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated company in ConnectWise PSA."""
-    connectwise_psa_contact_id = Id["SchedulingRequestAttributes", int](int)
+    connectwise_psa_contact_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated contact in ConnectWise PSA."""
-    connectwise_psa_ticket_number = TicketNumber["SchedulingRequestAttributes"]()
+    connectwise_psa_ticket_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated service or project ticket in ConnectWise PSA."""
-    connectwise_psa_project_ticket_number = TicketNumber["SchedulingRequestAttributes"]()
+    connectwise_psa_project_ticket_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated project ticket in ConnectWise PSA."""
-    connectwise_psa_service_ticket_number = TicketNumber["SchedulingRequestAttributes"]()
+    connectwise_psa_service_ticket_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated service ticket in ConnectWise PSA."""
-    halo_psa_client_id = Id["SchedulingRequestAttributes", int](int)
+    halo_psa_client_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated client in HaloPSA."""
-    halo_psa_user_id = Id["SchedulingRequestAttributes", int](int)
+    halo_psa_user_id: Id[SchedulingRequestAttributes, int] = Id(int)
     """Id of an associated user in HaloPSA."""
-    halo_psa_ticket_number = TicketNumber["SchedulingRequestAttributes"]()
+    halo_psa_ticket_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated ticket in HaloPSA."""
-    service_now_task_number = TicketNumber["SchedulingRequestAttributes"]()
+    service_now_task_number: TicketNumber[SchedulingRequestAttributes] = TicketNumber()
     """Number of an associated task in ServiceNow (observed, not on the reference page)."""
-    service_now_task_id = Id["SchedulingRequestAttributes", str](str)
+    service_now_task_id: Id[SchedulingRequestAttributes, str] = Id(str)
     """Id of an associated task in ServiceNow (observed, not on the reference page)."""
-    service_now_contact_id = Id["SchedulingRequestAttributes", str](str)
+    service_now_contact_id: Id[SchedulingRequestAttributes, str] = Id(str)
     """Id of an associated contact in ServiceNow (observed, not on the reference page)."""
-    end_user_name = String["SchedulingRequestAttributes"]()
+    end_user_name: String[SchedulingRequestAttributes] = String()
     """Name of the end user who is to select a time for the appointment."""
-    end_user_email = String["SchedulingRequestAttributes"]()
+    end_user_email: String[SchedulingRequestAttributes] = String()
     """E-mail address of the end user who is to select a time for the appointment."""
-    status = String["SchedulingRequestAttributes"]()
+    status: String[SchedulingRequestAttributes] = String()
     """Where the request is in its life: new, sent, scheduled, cancelled or closed."""
-    selected_start_time = Timestamp["SchedulingRequestAttributes"]()
+    selected_start_time: Timestamp[SchedulingRequestAttributes] = Timestamp()
     """When the appointment starts, as the end user selected it; null before that."""
-    scheduled_at = Timestamp["SchedulingRequestAttributes"]()
+    scheduled_at: Timestamp[SchedulingRequestAttributes] = Timestamp()
     """When the end user booked (not when the appointment is); null before that."""
-    created_at = Timestamp["SchedulingRequestAttributes"]()
+    created_at: Timestamp[SchedulingRequestAttributes] = Timestamp()
     """When the scheduling request was created; lists are newest first by this."""
-    appointment_type_id = Reference["SchedulingRequestAttributes"]()
+    appointment_type_id: Reference[SchedulingRequestAttributes] = Reference("apty_")
     """Id of the appointment type (observed, not on the reference page)."""
-    agent = Reference["SchedulingRequestAttributes"](many_valued=True)
+    agent: Reference[SchedulingRequestAttributes] = Reference("agnt_", many_valued=True)
     """Id of an agent asked for or booked (observed; the documented ``agent_id`` is refused)."""
-    team = Reference["SchedulingRequestAttributes"](many_valued=True)
+    team: Reference[SchedulingRequestAttributes] = Reference("team_", many_valued=True)
     """Id of a team asked for (observed; the documented ``team_id`` is refused)."""
 
 
@@ -175,19 +175,19 @@ class AgentAttributes(Schema, entity="agent", unfilterable=frozenset({"id", "obj
 
     __slots__ = ()
 
-    name = String["AgentAttributes"]()
+    name: String[AgentAttributes] = String()
     """The agent's name."""
-    email = String["AgentAttributes"]()
+    email: String[AgentAttributes] = String()
     """The agent's e-mail address."""
-    role = String["AgentAttributes"]()
+    role: String[AgentAttributes] = String()
     """The agent's role: user or administrator."""
-    url_slug = String["AgentAttributes"]()
+    url_slug: String[AgentAttributes] = String()
     """What stands for the agent in booking URLs; may be null."""
-    schedulable = Boolean["AgentAttributes"]()
+    schedulable: Boolean[AgentAttributes] = Boolean()
     """Whether appointments can be booked with the agent."""
-    two_factor_enabled = Boolean["AgentAttributes"]()
+    two_factor_enabled: Boolean[AgentAttributes] = Boolean()
     """Whether the agent signs in with two factors."""
-    created_at = Timestamp["AgentAttributes"]()
+    created_at: Timestamp[AgentAttributes] = Timestamp()
     """When the agent was created."""
 
 
@@ -198,11 +198,11 @@ class TeamAttributes(
 
     __slots__ = ()
 
-    internal_name = String["TeamAttributes"]()
+    internal_name: String[TeamAttributes] = String()
     """The team's name as agents see it."""
-    external_name = String["TeamAttributes"]()
+    external_name: String[TeamAttributes] = String()
     """The team's name as end users see it; may be null."""
-    url_slug = String["TeamAttributes"]()
+    url_slug: String[TeamAttributes] = String()
     """What stands for the team in booking URLs; may be null."""
 
 
@@ -228,11 +228,11 @@ class ResourceAttributes(
 
     __slots__ = ()
 
-    internal_name = String["ResourceAttributes"]()
+    internal_name: String[ResourceAttributes] = String()
     """A team's name as agents see it, or an agent's name."""
-    external_name = String["ResourceAttributes"]()
+    external_name: String[ResourceAttributes] = String()
     """A team's name as end users see it; may be null."""
-    url_slug = String["ResourceAttributes"]()
+    url_slug: String[ResourceAttributes] = String()
     """What stands for the resource in booking URLs; may be null."""
 
 
@@ -245,13 +245,13 @@ class AppointmentTypeAttributes(
 
     __slots__ = ()
 
-    internal_name = String["AppointmentTypeAttributes"]()
+    internal_name: String[AppointmentTypeAttributes] = String()
     """The appointment type's name as agents see it."""
-    external_name = String["AppointmentTypeAttributes"]()
+    external_name: String[AppointmentTypeAttributes] = String()
     """The appointment type's name as end users see it; may be null."""
-    url_slug = String["AppointmentTypeAttributes"]()
+    url_slug: String[AppointmentTypeAttributes] = String()
     """What stands for the appointment type in booking URLs; may be null."""
-    duration_mins = Number["AppointmentTypeAttributes"]()
+    duration_mins: Number[AppointmentTypeAttributes] = Number()
     """How long an appointment takes, in minutes."""
 
 
