@@ -6,7 +6,6 @@ import pytest
 import pytest_asyncio
 
 from tests.secrets.search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
-from tests.support import stopped_clock
 from timezest_async import RateLimiter, TimeZestClient
 from timezest_async.sandbox import Sandbox
 
@@ -18,7 +17,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 @pytest_asyncio.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(api_key=MARKER, clock=stopped_clock) as sandbox:
+    async with Sandbox(api_key=MARKER) as sandbox:  # empty, so its clock shows only in what tests create
         yield sandbox
 
 
