@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from timezest_async import ServerError, TimeZestClient, __version__, tql
-from timezest_async.cli import application, demo, main, tables, terminal
+from timezest_async.cli import application, demo, main, tables
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
 
@@ -119,13 +119,11 @@ def test_a_table_shows_what_customers_typed_and_obeys_nothing() -> None:
         associated_entities=[AssociatedEntity(type="connectwise_psa/service_ticket", number="#1")],
     )
     bare = SchedulingRequest(id="sreq_2", status="new", created_at=request.created_at)
-    with terminal.out.capture() as captured:
-        terminal.out.print(tables.scheduling_requests_table([request, bare]), width=80)
-    *_, row, empty = captured.get().splitlines()
+    *_, row, empty = tables.Table(tables.DEMO, 80).lines([request, bare])
     assert row.startswith("Wed 01 Jul 22:30 AEST  [red]Eve")
     assert "\x1b" not in row
     assert "agnt_1, Al" in row
-    assert row.rstrip().endswith("#1      on hold")
+    assert row.endswith("#1      on hold")
     assert empty.split() == ["new"]
 
 
@@ -198,7 +196,7 @@ async def test_the_urls_are_those_that_are_asked_for(
             ["status = new", "--entity", "agents"],
             "'agents' is no entity of TQL; there are scheduling_request,",
         ),
-        (["status = new", "--base-url", "api.timezest.com"], "base_url cannot be used"),
+        (["status = new", "--base-url", "api.timezest.com"], "--base-url cannot be used"),
         (["status = new", "--nope"], "No such option"),
         ([], "Missing argument 'FILTER'"),
         (

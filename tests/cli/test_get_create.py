@@ -17,6 +17,7 @@ from timezest_async.cli import main
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.faults import AnswerLost, Status
 
+SOMEBODY = ["--appointment-type=a", "--resource=r", "--name=Al", "--email=al@example.org"]
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -205,6 +206,52 @@ def test_if_none_open_gives_the_ticket_what_it_has(
     assert json.loads(output)["id"] != created["id"]
 
 
+def test_how_long_it_takes_and_when_it_may_be(service: Served, timezest: Run, options: list[str]) -> None:
+    window = {
+        "duration_mins": 45,
+        "earliest_date": "2026-02-28",
+        "earliest_time": "17:00",
+        "latest_date": "2026-03-01",
+        "latest_time": "09:30",
+    }
+    who = {"end_user_name": "Al", "end_user_email": "al@example.org"}
+    spelled = [f"--{name.replace('_', '-')}={value}" for name, value in window.items()]
+    status, output, errors = timezest(*options, "--name=Al", "--email=al@example.org", *spelled, "--json")
+    assert (status, errors) == (0, "")
+    assert json.loads(output) | window == json.loads(output)
+    by_hand = json.loads(service.requests_seen[0].body)
+    assert by_hand | window == by_hand
+    Path("new.json").write_text(json.dumps({**by_hand, **who}))
+    assert timezest("create", "--from-json=new.json")[0] == 0
+    assert json.loads(service.requests_seen[1].body) == by_hand
+    _, output, _ = timezest(*options, "--name=Al", "--email=al@example.org", "--duration", " 30 ", "--json")
+    created = json.loads(output)
+    assert [created[name] for name in window] == [30, None, None, None, None]
+
+
+def test_white_space_around_values_is_left_out(service: Served, timezest: Run, options: list[str]) -> None:
+    with_ticket(service, "4242")
+    status, output, errors = timezest(*options, "--psa=halo", "--ticket", " 4242\n", "--json")
+    assert (status, errors) == (0, "")
+    assert json.loads(output)["associated_entities"][0]["number"] == "4242"
+    _, listed, _ = timezest("list", "scheduling-requests", "--ticket", "\t4242 ", "-o", "json")
+    assert [one["id"] for one in json.loads(listed)] == [json.loads(output)["id"]]
+    assert timezest("get", f" {json.loads(output)['id']} ")[0] == 0
+
+
+def test_an_entity_that_overrides_the_end_user_is_told(
+    service: Served, timezest: Run, options: list[str]
+) -> None:
+    ticket = with_ticket(service, "4343")
+    status, output, errors = timezest(*options, *ticket, "--name=Al", "--email=ANN@example.org", "--json")
+    assert (status, json.loads(output)["end_user_name"]) == (0, "Ann")
+    assert errors == "The ticket's contact has overridden --name: it is Ann, not Al.\n"
+    service.do(lambda sandbox: sandbox.add_contact("halo_psa/user", id=9, name="Eve", email="eve@a.org"))
+    _, _, errors = timezest(*options, *ticket, "--contact=9", "--name=Eve", "--email=al@a.org")
+    assert errors == "The contact has overridden --email: it is eve@a.org, not al@a.org.\n"
+    assert timezest(*options, *ticket, "--name=Ann")[2] == ""
+
+
 def test_an_unknown_outcome_lists_what_may_be_it(service: Served, timezest: Run, options: list[str]) -> None:
     ticket = with_ticket(service, "772")
     service.faults.script("POST /scheduling_requests", [AnswerLost()])
@@ -212,6 +259,7 @@ def test_an_unknown_outcome_lists_what_may_be_it(service: Served, timezest: Run,
     assert (status, output, posts(service)) == (1, "", 1)
     newest = service.records()[0]
     assert errors.startswith("It may have been created, or not: ")
+    assert ". Before you create it again, look for it.\nThese may be it:" in errors
     assert f"These may be it:\n  {newest['id']}  " in errors
     assert errors.endswith("  new  ann@example.org\n")
 
@@ -238,9 +286,30 @@ def test_an_unknown_outcome_may_stay_unknown(service: Served, timezest: Run, opt
         (["--appointment-type=a", "--resource=r", "--psa=halo"], "give one of them"),
         (["--appointment-type=a", "--resource=r", "--psa=halo", "--contact=Al"], "--contact takes the id"),
         (["--appointment-type=a", "--resource=r", "--psa=service_now", "--company=1"], "no companies"),
-        (["--appointment-type=a", "--resource=r"], "end_user_name and end_user_email must be given"),
+        (["--appointment-type=a", "--resource=r"], "--name and --email must be given"),
         (["--appointment-type=a", "--resource=r", "--psa=acme", "--ticket=1"], "Invalid value"),
         (["--appointment-type=a", "--resource=r", "--trigger-mode=email"], "Invalid value"),
+        ([*SOMEBODY, "--duration=0"], "--duration-mins takes a whole number of minutes, 1 or more"),
+        ([*SOMEBODY, "--duration-mins=half"], "--duration-mins"),
+        ([*SOMEBODY, "--earliest-date=31.1.2026"], "--earliest-date takes a day such as 2026-01-31"),
+        ([*SOMEBODY, "--latest-date=2026-02-30"], "--latest-date takes a day such as 2026-01-31"),
+        ([*SOMEBODY, "--latest-date=20260131"], "--latest-date takes a day"),
+        ([*SOMEBODY, "--earliest-time=9.30"], "--earliest-time takes a time of day such as 09:30"),
+        ([*SOMEBODY, "--latest-time=25:00"], "--latest-time takes a time of day"),
+        ([*SOMEBODY, "--latest-time=10:00+01:00"], "--latest-time takes a time of day"),
+        ([*SOMEBODY, "--latest-time=10:00:30"], "--latest-time is sent as 10:00"),
+        (
+            [*SOMEBODY, "--earliest-date=2026-02-02", "--latest-date=2026-02-01"],
+            "--earliest-date is 2026-02-02, which is after --latest-date, 2026-02-01",
+        ),
+        (
+            [*SOMEBODY, "--earliest-time=10:00", "--latest-time=09:00"],
+            "--earliest-time is 10:00, which is not before --latest-time",
+        ),
+        ([*SOMEBODY, "--ticket= ", "--psa=halo"], "--ticket is empty"),
+        ([*SOMEBODY, "--name="], "--name is empty"),
+        (["--from-json=window.json"], "earliest_time takes a time of day such as 09:30, not 930"),
+        (["--from-json=window.json", "--duration=30"], "--from-json says it all"),
         (["--from-json=none.json"], "none.json cannot be read as JSON"),
         (["--from-json=list.json"], "list.json is to hold one JSON object"),
         (["--from-json=odd.json"], "odd.json has colour, which a create does not take"),
@@ -263,6 +332,8 @@ def test_wrong_usage_ends_with_2_and_sends_nothing(
 ) -> None:
     Path("list.json").write_text("[]")
     Path("odd.json").write_text('{"colour": 1}')
+    window = {"appointment_type_id": "a", "trigger_mode": "pod", "resource_ids": ["r"], "earliest_time": 930}
+    Path("window.json").write_text(json.dumps(window))
     Path("bare.json").write_text('{"appointment_type_id": "a"}')
     status, output, errors = timezest("create", *arguments)
     assert (status, output, service.requests_seen) == (2, "", [])

@@ -5,14 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
 from timezest_async import __version__
-from timezest_async.cli import create, demo, export, filter as filter_command, get, report, sandbox
+from timezest_async.cli import (
+    create,
+    demo,
+    export,
+    filter as filter_command,
+    get,
+    list as list_command,
+    report,
+    sandbox,
+)
+from timezest_async.cli.options import Command
 from timezest_async.cli.terminal import say, show
+from timezest_async.cli.wording import in_options
 from timezest_async.errors import ConfigurationError, FilterError, InvalidRequestError, TimeZestError
 
 app: Final = typer.Typer(
@@ -22,12 +33,6 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _NOWHERE: Final = logging.NullHandler()
-_OPTIONS: Final[Mapping[str, str]] = {
-    "format=...": "--format",
-    "overwrite=True": "--overwrite",
-    "resume=True": "--resume FILE",
-}
-"""How a shell says what the messages of the package say as Python does."""
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
@@ -46,12 +51,13 @@ def timezest(
     """Work with TimeZest's scheduling requests."""
 
 
-app.command()(demo.demo)
-app.command("filter")(filter_command.explain)
-app.command()(export.export)
-app.command()(report.report)
-app.command()(get.get)
-app.command()(create.create)
+app.command(cls=Command)(demo.demo)
+app.command("filter", cls=Command)(filter_command.explain)
+app.command("list", cls=Command)(list_command.list_records)
+app.command(cls=Command)(export.export)
+app.command(cls=Command)(report.report)
+app.command(cls=Command)(get.get)
+app.command(cls=Command)(create.create)
 # The sandbox reads its own options, the same as under `python -m timezest_async.sandbox`.
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
@@ -83,15 +89,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except (FilterError, ConfigurationError, InvalidRequestError) as error:
-        say(_in_options(str(error)))
+        say(in_options(str(error)))
         return 2
     except TimeZestError as error:
-        say(str(error))
+        say(in_options(str(error)))
         return 1
     return 0
-
-
-def _in_options(message: str) -> str:
-    for argument, option in _OPTIONS.items():
-        message = message.replace(argument, option)
-    return message

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import attrs
+import typer
 
-from timezest_async import ConfigurationError, Expression, F, tql
+from timezest_async import ConfigurationError, Expression, F, Status, tql
+from timezest_async.cli.options import refuse
 from timezest_async.models.time_zones import find_zone
 
 _RELATIVE: Final = re.compile(r"([0-9]{1,6})([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _statuses() -> list[str]:
+    return list(Status)
 
 
 @attrs.frozen
@@ -31,19 +37,50 @@ class Conditions:
         tz: The time zone of dates and times that name none.
     """
 
-    status: Sequence[str]
-    since: str | None
-    until: str | None
-    company: Sequence[str]
-    ticket: Sequence[str]
-    email: Sequence[str]
-    agent: Sequence[str]
-    tz: str
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Such as sent; may be repeated.", autocompletion=_statuses),
+    ] = None
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Created at 2026-01-31 or later; or 90d, 12h ago.")
+    ] = None
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Created before.")] = None
+    company: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Its id in whichever PSA; may be repeated.")
+    ] = None
+    ticket: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER", help="In whichever PSA; may be repeated.")
+    ] = None
+    email: Annotated[list[str] | None, typer.Option(help="The end user's; may be repeated.")] = None
+    agent: Annotated[list[str] | None, typer.Option(metavar="ID", help="May be repeated.")] = None
+    tz: Annotated[str, typer.Option(metavar="ZONE", help="The zone of --since and --until.")] = "UTC"
 
     @property
     def is_moving(self) -> bool:
         """Whether the same words mean another time tomorrow."""
         return any(text and _RELATIVE.fullmatch(text) for text in (self.since, self.until))
+
+    def filter(self, text: str | None, entity: str, given: Collection[str]) -> Expression[Any] | None:
+        """Join them with a filter in text form.
+
+        Args:
+            text: The filter, if there is one.
+            entity: What is filtered.
+            given: The options that the command line gave.
+
+        Returns:
+            What is to hold; None for everything.
+
+        Raises:
+            FilterError: The text is unfit.
+            ConfigurationError: A value cannot be read, or the options are not for this entity.
+        """
+        if entity != "scheduling_request":
+            own = {field.name for field in attrs.fields(Conditions)}
+            refuse(own.intersection(given), "these are of scheduling requests; filter other lists by TQL")
+        terms: list[Expression[Any]] = [] if text is None else [tql.parse(text, entity=entity)]
+        terms += self.terms()
+        return tql.all_of(*terms) if terms else None
 
     def terms(self) -> list[Expression[Any]]:
         """Give them as expressions, which all are to hold.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 
 from timezest_async import (
-    AssociatedEntity,
     ConfigurationError,
-    EntityType,
     F,
     InvalidRequestError,
     OutcomeUnknownError,
@@ -26,10 +26,15 @@ from timezest_async import (
     TriggerMode,
 )
 from timezest_async.cli import interrupts, terminal
-from timezest_async.cli.connections import ApiKey, BaseUrl, connect
+from timezest_async.cli.connections import Service
 from timezest_async.cli.get import AsJson, show_request
+from timezest_async.cli.options import grouped
+from timezest_async.cli.psas import Psa, entities_of
+from timezest_async.cli.wording import in_options
 from timezest_async.endpoints.creating import creation_parameters, likeness
-from timezest_async.models import TICKET_TYPES
+from timezest_async.models import CONTACT_TYPES, TICKET_TYPES
+
+T = TypeVar("T")
 
 _FIELDS: Final = (
     "appointment_type_id",
@@ -39,42 +44,29 @@ _FIELDS: Final = (
     "end_user_name",
     "end_user_email",
     "end_user_company",
+    "duration_mins",
+    "earliest_date",
+    "earliest_time",
+    "latest_date",
+    "latest_time",
 )
+_DAYS: Final = ("earliest_date", "latest_date")
+_TIMES: Final = ("earliest_time", "latest_time")
+_OPTIONS: Final = {
+    "appointment_type_id": "--appointment-type",
+    "each of resource_ids": "--resource",
+    "resource_ids": "--resource",
+    "end_user_name": "--name",
+    "end_user_email": "--email",
+    "end_user_company": "--end-user-company",
+    "duration_mins": "--duration-mins",
+    **{name: f"--{name.replace('_', '-')}" for name in (*_DAYS, *_TIMES)},
+}
+"""How the options of a create are called, by the names of its fields."""
 _OPEN: Final = (Status.NEW, Status.SENT, Status.SCHEDULED)
 
 
-class Psa(StrEnum):
-    """Where a ticket, contact or company is."""
-
-    AUTOTASK = "autotask"
-    CONNECTWISE = "connectwise"
-    CONNECTWISE_PROJECT = "connectwise_project"
-    HALO = "halo"
-    SERVICE_NOW = "service_now"
-
-
-_TICKETS: Final[Mapping[Psa, EntityType]] = {
-    Psa.AUTOTASK: EntityType.AUTOTASK_TICKET,
-    Psa.CONNECTWISE: EntityType.CONNECTWISE_PSA_SERVICE_TICKET,
-    Psa.CONNECTWISE_PROJECT: EntityType.CONNECTWISE_PSA_PROJECT_TICKET,
-    Psa.HALO: EntityType.HALO_PSA_TICKET,
-    Psa.SERVICE_NOW: EntityType.SERVICE_NOW_TASK,
-}
-_CONTACTS: Final[Mapping[Psa, EntityType]] = {
-    Psa.AUTOTASK: EntityType.AUTOTASK_CONTACT,
-    Psa.CONNECTWISE: EntityType.CONNECTWISE_PSA_CONTACT,
-    Psa.CONNECTWISE_PROJECT: EntityType.CONNECTWISE_PSA_CONTACT,
-    Psa.HALO: EntityType.HALO_PSA_USER,
-    Psa.SERVICE_NOW: EntityType.SERVICE_NOW_CONTACT,
-}
-_COMPANIES: Final[Mapping[Psa, EntityType]] = {
-    Psa.AUTOTASK: EntityType.AUTOTASK_COMPANY,
-    Psa.CONNECTWISE: EntityType.CONNECTWISE_PSA_COMPANY,
-    Psa.CONNECTWISE_PROJECT: EntityType.CONNECTWISE_PSA_COMPANY,
-    Psa.HALO: EntityType.HALO_PSA_CLIENT,
-}
-
-
+@grouped
 def create(
     *,
     appointment_type: Annotated[str | None, typer.Option(metavar="ID", help="Such as apty_…")] = None,
@@ -92,6 +84,18 @@ def create(
     name: Annotated[str | None, typer.Option(help="The end user's name.")] = None,
     email: Annotated[str | None, typer.Option(help="The end user's e-mail.")] = None,
     end_user_company: Annotated[str | None, typer.Option(help="The end user's company.")] = None,
+    duration_mins: Annotated[
+        int | None,
+        typer.Option("--duration-mins", "--duration", metavar="N", help="How long it takes, in minutes."),
+    ] = None,
+    earliest_date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The first day to choose, such as 2026-01-31.")
+    ] = None,
+    earliest_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The earliest time of day, such as 09:30.")
+    ] = None,
+    latest_date: Annotated[str | None, typer.Option(metavar="DATE", help="The last day.")] = None,
+    latest_time: Annotated[str | None, typer.Option(metavar="TIME", help="The latest time of day.")] = None,
     from_json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Take all this from a JSON object instead.")
     ] = None,
@@ -102,38 +106,52 @@ def create(
         ),
     ] = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
+    service: Service,
 ) -> None:
     """Create a scheduling request."""
     options: dict[str, Any] = {
         "appointment_type_id": appointment_type,
         "trigger_mode": trigger_mode,
         "resource_ids": resource,
-        "associated_entities": _entities(psa, ticket, contact, company),
+        "associated_entities": entities_of(psa, ticket, contact, company),
         "end_user_name": name,
         "end_user_email": email,
         "end_user_company": end_user_company,
+        "duration_mins": duration_mins,
+        "earliest_date": earliest_date,
+        "earliest_time": earliest_time,
+        "latest_date": latest_date,
+        "latest_time": latest_time,
     }
     if from_json is None:
         if appointment_type is None or not resource:
             raise ConfigurationError("create needs --appointment-type and --resource, or --from-json FILE")
         arguments: dict[str, Any] = {**options, "trigger_mode": trigger_mode or TriggerMode.GENERATE_URL}
+        names = _OPTIONS
     else:
-        if any(options.values()):
+        if any(value not in (None, []) for value in options.values()):
             raise ConfigurationError("--from-json says it all: give no other option of the request beside it")
-        arguments = _read(from_json)
-    parameters = creation_parameters(**arguments)
+        arguments, names = _read(from_json), {}
+    try:
+        arguments |= _window(arguments)
+        parameters = creation_parameters(**arguments)
+    except InvalidRequestError as error:
+        raise ConfigurationError(in_options(str(error), names)) from None
     if if_none_open:
         _check_ticket(parameters)
-    request = interrupts.run(_create(parameters, api_key, base_url, if_none_open=if_none_open))
+    request = interrupts.run(_create(arguments, parameters, service, names, if_none_open=if_none_open))
     show_request(request, as_json=as_json)
 
 
 async def _create(
-    parameters: Mapping[str, Any], api_key: str | None, base_url: str | None, *, if_none_open: bool
+    arguments: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    service: Service,
+    names: Mapping[str, str],
+    *,
+    if_none_open: bool,
 ) -> SchedulingRequest:
-    async with connect(api_key, base_url) as client:
+    async with service.connected() as client:
         if if_none_open:
             open_one = F.status.in_(_OPEN) & likeness(parameters)
             found = await client.scheduling_requests.list(open_one).first()
@@ -141,14 +159,28 @@ async def _create(
                 terminal.say(f"Nothing was created: this ticket has a request that is {found.status}.")
                 return found
         try:
-            return await client.scheduling_requests.create(**parameters)
+            created = await client.scheduling_requests.create(**arguments)
         except OutcomeUnknownError as error:
-            terminal.say(f"It may have been created, or not: {error}")
+            terminal.say(f"It may have been created, or not: {in_options(str(error))}")
             await _say_candidates(client, error)
             raise typer.Exit(1) from None
         except asyncio.CancelledError:
             terminal.say("Interrupted: it may have been created, or not. Look before you create it again.")
             raise
+    _say_overridden(created, parameters, names)
+    return created
+
+
+def _say_overridden(
+    request: SchedulingRequest, parameters: Mapping[str, Any], names: Mapping[str, str]
+) -> None:
+    """Say where an entity has another end user than was given, since the service goes by the entity."""
+    types = {entity["type"] for entity in parameters.get("associated_entities", ())}
+    whose = "contact" if types & CONTACT_TYPES else "ticket's contact"
+    for field in ("end_user_name", "end_user_email"):
+        given, has = parameters.get(field), getattr(request, field)
+        if given is not None and has and given.casefold() != has.casefold():
+            terminal.say(f"The {whose} has overridden {names.get(field, field)}: it is {has}, not {given}.")
 
 
 async def _say_candidates(client: TimeZestClient, error: OutcomeUnknownError) -> None:
@@ -163,33 +195,31 @@ async def _say_candidates(client: TimeZestClient, error: OutcomeUnknownError) ->
         terminal.say(f"  {one.id}  {one.created_at:%Y-%m-%d %H:%M:%S %Z}  {one.status}  {who}")
 
 
-def _entities(
-    psa: Psa | None, ticket: str | None, contact: str | None, company: str | None
-) -> list[AssociatedEntity]:
-    if psa is None:
-        if ticket or contact or company:
-            raise ConfigurationError(f"--ticket, --contact and --company need --psa: one of {', '.join(Psa)}")
-        return []
-    entities: list[AssociatedEntity] = []
-    if ticket is not None:
-        entities.append(AssociatedEntity(type=_TICKETS[psa], number=ticket))
-    if contact is not None:
-        entities.append(AssociatedEntity(type=_CONTACTS[psa], id=_id(psa, contact, "--contact")))
-    if company is not None:
-        if psa not in _COMPANIES:
-            raise ConfigurationError(f"TimeZest knows no companies of {psa}: leave --company out")
-        entities.append(AssociatedEntity(type=_COMPANIES[psa], id=_id(psa, company, "--company")))
-    if not entities:
-        raise ConfigurationError("--psa says where a --ticket, --contact or --company is: give one of them")
-    return entities
+def _window(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the days and times of day, which are text until here.
+
+    Raises:
+        InvalidRequestError: One is not written as it has to be.
+    """
+    said: dict[str, Any] = {}
+    for name in _DAYS:
+        if (text := arguments[name]) is not None:
+            said[name] = _parsed(date.fromisoformat, r"\d{4}-\d\d-\d\d", text)
+            if said[name] is None:
+                raise InvalidRequestError(f"{name} takes a day such as 2026-01-31, not {text!r:.100}")
+    for name in _TIMES:
+        if (text := arguments[name]) is not None:
+            said[name] = _parsed(time.fromisoformat, r"\d\d:\d\d(:\d\d)?", text)
+            if said[name] is None:
+                raise InvalidRequestError(f"{name} takes a time of day such as 09:30, not {text!r:.100}")
+    return said
 
 
-def _id(psa: Psa, text: str, option: str) -> int | str:
-    if psa is Psa.SERVICE_NOW:
-        return text
-    if not text.isdecimal():
-        raise ConfigurationError(f"{option} takes the id in {psa}, a whole number such as 250, not {text!r}")
-    return int(text)
+def _parsed(read: Callable[[str], T], form: str, text: object) -> T | None:
+    if isinstance(text, str) and re.fullmatch(form, text, re.ASCII):
+        with suppress(ValueError):
+            return read(text)
+    return None
 
 
 def _read(source: str) -> dict[str, Any]:

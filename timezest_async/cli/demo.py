@@ -17,8 +17,7 @@ from timezest_async import (
     TimeZestClient,
     TriggerMode,
 )
-from timezest_async.cli import terminal
-from timezest_async.cli.tables import scheduling_requests_table
+from timezest_async.cli import tables, terminal
 from timezest_async.sandbox import Sandbox
 
 
@@ -37,7 +36,8 @@ async def _demo() -> None:
         booked = (F.status == "scheduled") & (F.created_at >= a_year_ago)
         terminal.show(f"\nBooked in the last year, newest first:\n  {booked!r}\n")
         newest = await _stream(client, booked)
-        terminal.out.print(scheduling_requests_table(newest))
+        for line in tables.Table(tables.DEMO, terminal.out.width).lines(newest):
+            terminal.show(line)
 
         created = await _create(client)
         terminal.show(f"\nCreated for ticket #1234:\n  {created.id}, where to book: {created.scheduling_url}")

@@ -5,23 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
 import typer
 
-from timezest_async import ConfigurationError, Expression, Status, tql
+from timezest_async import ConfigurationError
 from timezest_async.cli import terminal
 from timezest_async.cli.conditions import Conditions
-from timezest_async.cli.connections import ApiKey, BaseUrl
+from timezest_async.cli.connections import Service
 from timezest_async.cli.exporting import Task, run, show_plan
+from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress import Display, Manner
 from timezest_async.export import Compression, Format, choose_format
 from timezest_async.export.columns import choose_columns
 
-_HOW = {"context", "concurrency", "quiet", "log_json", "api_key", "base_url"}
+_HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
 _NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite"}
-_CONDITIONS = {"status", "since", "until", "company", "ticket", "email", "agent"}
 
 
+@grouped
 def export(
     context: typer.Context,
     filter: Annotated[
@@ -35,23 +37,7 @@ def export(
     entity: Annotated[
         str, typer.Option(help=f"One of {', '.join(PATHS)}.", autocompletion=lambda: list(PATHS))
     ] = "scheduling_request",
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="Such as sent; may be repeated.", autocompletion=lambda: list(Status)),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Created at 2026-01-31 or later; or 90d, 12h ago.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Created before.")] = None,
-    company: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Its id in whichever PSA; may be repeated.")
-    ] = None,
-    ticket: Annotated[
-        list[str] | None, typer.Option(metavar="NUMBER", help="In whichever PSA; may be repeated.")
-    ] = None,
-    email: Annotated[list[str] | None, typer.Option(help="The end user's; may be repeated.")] = None,
-    agent: Annotated[list[str] | None, typer.Option(metavar="ID", help="May be repeated.")] = None,
-    tz: Annotated[str, typer.Option(metavar="ZONE", help="The zone of --since and --until.")] = "UTC",
+    conditions: Conditions,
     fields: Annotated[str | None, typer.Option(help="Columns, in order: id,status,…")] = None,
     format: Annotated[Format | None, typer.Option(help="By default by the file's ending.")] = None,
     compress: Annotated[Compression | None, typer.Option(help="For jsonl and csv.")] = None,
@@ -71,35 +57,22 @@ def export(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked; ask nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Say it in JSON lines.")] = False,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
+    service: Service,
 ) -> None:
     """Export a list to a file: all of it, or nothing under that name."""
-    given = {
-        name
-        for name in context.params
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    }
+    given = given_options(context)
     how_many = _concurrency(concurrency)
     display = Display(_manner(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
-    hint_url = base_url if "base_url" in given else None
+    again = service.spelled(given)
     if resume is not None:
-        _refuse(given - _HOW - {"resume"}, "--resume knows from the checkpoint what to export")
-        run(Task(resume, resumes=True, concurrency=how_many), display, api_key, base_url, hint_url)
+        refuse(given - _HOW - {"resume"}, "--resume knows from the checkpoint what to export")
+        run(Task(resume, resumes=True, concurrency=how_many), display, service, again)
         return
     if output is None and not dry_run:
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
-    conditions = Conditions(
-        status=status or (),
-        since=since,
-        until=until,
-        company=company or (),
-        ticket=ticket or (),
-        email=email or (),
-        agent=agent or (),
-        tz=tz,
-    )
-    expression = _expression(filter, entity, conditions, given)
+    if entity not in PATHS:
+        raise ConfigurationError(f"--entity is one of {', '.join(PATHS)}, not {entity!r}")
+    expression = conditions.filter(filter, entity, given)
     names = None if fields is None else tuple(name.strip() for name in fields.split(","))
     choose_columns(PATHS[entity], names)
     task = Task(
@@ -121,7 +94,7 @@ def export(
         elif incremental is None:
             choose_format(output, format, compress)
     if incremental is not None:
-        _refuse(given & _NOT_INCREMENTAL, "--incremental keeps a file of scheduling requests up to date")
+        refuse(given & _NOT_INCREMENTAL, "--incremental keeps a file of scheduling requests up to date")
         if conditions.is_moving:
             raise ConfigurationError(
                 "--incremental has the same filter at every run: give --since and --until as dates"
@@ -129,9 +102,9 @@ def export(
     if how_many not in {1, "auto"} and entity != "scheduling_request":
         raise ConfigurationError("only scheduling requests are read concurrently: leave --concurrency out")
     if dry_run:
-        show_plan(task, base_url, says_where=output is not None)
+        show_plan(task, service.base_url, says_where=output is not None)
     else:
-        run(task, display, api_key, base_url, hint_url)
+        run(task, display, service, again)
 
 
 def _manner(*, quiet: bool, log_json: bool, to_stdout: bool) -> Manner:
@@ -150,31 +123,6 @@ def _concurrency(text: str) -> Any:
     return "auto" if text == "auto" else int(text)
 
 
-def _expression(
-    text: str | None, entity: str, conditions: Conditions, given: set[str]
-) -> Expression[Any] | None:
-    if entity not in PATHS:
-        raise ConfigurationError(f"--entity is one of {', '.join(PATHS)}, not {entity!r}")
-    if entity != "scheduling_request":
-        _refuse(given & _CONDITIONS, "these are of scheduling requests; filter other lists by TQL")
-    terms: list[Expression[Any]] = [] if text is None else [tql.parse(text, entity=entity)]
-    terms += conditions.terms()
-    return tql.all_of(*terms) if terms else None
-
-
 def _for_stdout(task: Task, given: set[str]) -> Task:
-    _refuse(given & {"compress", "overwrite", "incremental"}, "what goes to stdout is a stream")
+    refuse(given & {"compress", "overwrite", "incremental"}, "what goes to stdout is a stream")
     return task.as_stream()
-
-
-def _refuse(names: set[str], why: str) -> None:
-    """Refuse options that do not fit.
-
-    Raises:
-        ConfigurationError: There are some.
-    """
-    if names:
-        options = ", ".join(
-            "FILTER" if name == "filter" else f"--{name.replace('_', '-')}" for name in sorted(names)
-        )
-        raise ConfigurationError(f"{why}: leave out {options}")

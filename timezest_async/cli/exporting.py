@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -24,9 +25,10 @@ from timezest_async import (
     tql,
 )
 from timezest_async.cli import interrupts, terminal
-from timezest_async.cli.connections import connect
-from timezest_async.cli.plans import counted, plan_lines
+from timezest_async.cli.connections import Service
+from timezest_async.cli.plans import counted, paginate, plan_lines
 from timezest_async.cli.progress import Display, Manner, duration
+from timezest_async.cli.wording import in_options
 from timezest_async.client import DEFAULT_BASE_URL
 from timezest_async.export import (
     Changes,
@@ -120,36 +122,34 @@ def show_plan(task: Task, base_url: str | None, *, says_where: bool) -> None:
         terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
 
 
-def run(
-    task: Task, display: Display, api_key: str | None, base_url: str | None, hint_url: str | None
-) -> None:
+def run(task: Task, display: Display, service: Service, again: Sequence[str]) -> None:
     """Export, and tell how it ends.
 
     Args:
         task: What to export.
         display: Shows how it goes.
-        api_key: The API key, or None for the environment's.
-        base_url: The service, or None for the real one.
-        hint_url: The service, if a command that resumes has to name it.
+        service: The service.
+        again: The words that name it in a command that resumes.
 
     Raises:
         typer.Exit: It failed (1) or was interrupted (130).
         ConfigurationError: It cannot be done like this.
     """
     began = time.monotonic()
-    client = connect(api_key, base_url, display)
     try:
-        result = interrupts.run(_export(task, client, display))
+        result = interrupts.run(_export(task, service, display))
     except (FilterError, ConfigurationError, InvalidRequestError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        advice, command = _way_on(task, hint_url)
+        advice, command = _way_on(task, again)
         display.say(f"Interrupted. {advice}", "interrupted", resume=command)
         raise typer.Exit(interrupts.INTERRUPTED) from None
     except (TimeZestError, OSError) as error:
-        advice, command = _way_on(task, hint_url)
+        advice, command = _way_on(task, again)
         where = "stdout" if task.to_stdout else task.output
-        message = f"{where} cannot be written: {error}" if isinstance(error, OSError) else str(error)
+        message = (
+            f"{where} cannot be written: {error}" if isinstance(error, OSError) else in_options(str(error))
+        )
         kind = type(error).__name__
         display.say(f"{message}\n{advice}", "failed", error=kind, message=message, resume=command)
         raise typer.Exit(1) from None
@@ -157,12 +157,12 @@ def run(
         _sum_up(result, display, time.monotonic() - began)
 
 
-async def _export(task: Task, client: TimeZestClient, display: Display) -> Summary | Changes | int:
-    display.begin(client.rate_limiter)
+async def _export(task: Task, service: Service, display: Display) -> Summary | Changes | int:
     # A later run of an incremental export ends with the oldest request that is open, wherever that is.
     is_later = task.state is not None and outlook(task.state, filter=task.filter) is not None
     display.floor = None if is_later else _floor(task.queries())
-    async with client, display.shown():
+    async with service.connected(display) as client, display.shown():
+        display.begin(client.rate_limiter)
         if task.to_stdout:
             return await to_stream(
                 _paginator(task, client),
@@ -205,10 +205,7 @@ async def _export(task: Task, client: TimeZestClient, display: Display) -> Summa
 def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
     if task.path == client.scheduling_requests.path:
         return client.scheduling_requests.list(task.filter, limit=task.limit, concurrency=task.concurrency)
-    endpoint: Any = getattr(client, task.path.removeprefix("/"))
-    everything: Paginator[Any] = endpoint.list(task.filter)
-    # These short lists take no limit of their own.
-    return everything.starting_at(everything.start, task.limit)
+    return paginate(client, task.path, task.filter, task.limit)
 
 
 def _floor(queries: tuple[str, ...]) -> datetime | None:
@@ -230,7 +227,7 @@ def _floor(queries: tuple[str, ...]) -> datetime | None:
     return datetime.fromtimestamp(min(known), UTC) if known and len(known) == len(floors) else None
 
 
-def _way_on(task: Task, hint_url: str | None) -> tuple[str, str | None]:
+def _way_on(task: Task, again: Sequence[str]) -> tuple[str, str | None]:
     """Say what goes on with what was cut short, and give the command where it is another one."""
     if task.to_stdout:
         return "What goes to stdout cannot be resumed.", None
@@ -239,8 +236,7 @@ def _way_on(task: Task, hint_url: str | None) -> tuple[str, str | None]:
     if read_unfinished(task.output) is None:
         done = task.output.exists() and not task.overwrite
         return f"{task.output} {'is complete' if done else 'was not begun'}.", None
-    service = [] if hint_url is None else ["--base-url", hint_url]
-    command = shlex.join(["timezest", "export", "--resume", str(task.output), *service])
+    command = shlex.join(["timezest", "export", "--resume", str(task.output), *again])
     return f"What was read is kept. To go on:\n  {command}", command
 
 

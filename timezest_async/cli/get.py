@@ -12,7 +12,8 @@ from rich.table import Table
 
 from timezest_async import NotFoundError, SchedulingRequest
 from timezest_async.cli import interrupts, terminal
-from timezest_async.cli.connections import ApiKey, BaseUrl, connect
+from timezest_async.cli.connections import Service
+from timezest_async.cli.options import grouped
 
 _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "associated_entities": lambda entity: f"{entity.type} {entity.number or entity.id}",
@@ -23,6 +24,7 @@ _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, as the service has it.")]
 
 
+@grouped
 def get(
     ids: Annotated[
         list[str],
@@ -30,18 +32,17 @@ def get(
     ],
     *,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
+    service: Service,
 ) -> None:
     """Get scheduling requests."""
-    if not interrupts.run(_get(ids, api_key, base_url, as_json=as_json)):
+    if not interrupts.run(_get([one.strip() for one in ids], service, as_json=as_json)):
         raise typer.Exit(1)
 
 
-async def _get(ids: list[str], api_key: str | None, base_url: str | None, *, as_json: bool) -> bool:
+async def _get(ids: list[str], service: Service, *, as_json: bool) -> bool:
     """Show the requests one after the other; tell whether there were all."""
     found = 0
-    async with connect(api_key, base_url) as client:
+    async with service.connected() as client:
         for one in ids:
             try:
                 request = await client.scheduling_requests.get(one)

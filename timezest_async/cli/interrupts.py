@@ -20,7 +20,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM cut it short, after it has put its things in order.
     """
-    return asyncio.run(_cancelled_by_signals(work))
+    try:
+        return asyncio.run(_cancelled_by_signals(work))
+    except asyncio.CancelledError:
+        # Raised here, not in a task: a loop stops at once at it, and leaves the rest undone.
+        raise KeyboardInterrupt from None
 
 
 async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
@@ -31,8 +35,6 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
             loop.add_signal_handler(number, task.cancel)
     try:
         return await task
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):

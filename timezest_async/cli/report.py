@@ -20,7 +20,8 @@ from timezest_async import (
     tql,
 )
 from timezest_async.cli import interrupts, terminal
-from timezest_async.cli.connections import ApiKey, BaseUrl, connect
+from timezest_async.cli.connections import Service
+from timezest_async.cli.options import grouped
 from timezest_async.models.time_zones import find_zone
 from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
 from timezest_async.reports.terminal import show
@@ -28,6 +29,7 @@ from timezest_async.reports.terminal import show
 _ALL: Final = "All scheduling requests"
 
 
+@grouped
 def report(
     filter: Annotated[
         str | None,
@@ -50,8 +52,7 @@ def report(
     weeks: Annotated[int, typer.Option(min=1, max=520, help="How many weeks to show.")] = 12,
     oldest: Annotated[int, typer.Option(min=1, max=10_000, help="How many unbooked requests to name.")] = 20,
     tz: Annotated[str, typer.Option(help="Whose weeks and days, such as Europe/London.")] = "UTC",
-    api_key: ApiKey = None,
-    base_url: BaseUrl = None,
+    service: Service,
 ) -> None:
     """Report on scheduling requests: status by week, time to book, booking rates, busiest hours."""
     if names and not file:
@@ -63,7 +64,7 @@ def report(
         found = _read_files(analysis, file, names or [], expression)
         source = ", ".join(path.name for path in file) + (f" where {filter}" if filter else "")
     else:
-        found = interrupts.run(_read_service(connect(api_key, base_url), analysis, expression))
+        found = interrupts.run(_read_service(service, analysis, expression))
         source = filter or _ALL
     result = analysis.report(source=source, names=found)
     show(result, terminal.out)
@@ -102,9 +103,9 @@ def _read_files(
 
 
 async def _read_service(
-    client: TimeZestClient, analysis: Analysis, expression: Expression | None
+    service: Service, analysis: Analysis, expression: Expression | None
 ) -> dict[str, str]:
-    async with client:
+    async with service.connected() as client:
         # The names come first: whether the key may read them shows before the long part.
         found = await _service_names(client)
         with _progress() as progress:

@@ -1,41 +1,191 @@
-"""Records as tables that fit a terminal of 80 columns."""
+"""Records as tables that fit the terminal, written as the records come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from rich import box
-from rich.table import Table
+import attrs
+from rich.cells import cell_len, set_cell_size
 
 from timezest_async.cli.terminal import printable
-from timezest_async.models import SchedulingRequest
+from timezest_async.models import TICKET_TYPES, SchedulingRequest
 
-_COLUMNS: Final = (
-    ("Customer's time", 21),
-    ("Customer", 14),
-    ("Technician", 14),
-    ("Ticket", 14),
-    ("Status", 9),
+_GAP: Final = "  "
+
+
+@attrs.frozen
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its head.
+        cell: Gives the text for a record.
+        least: The narrowest that it is cut to; None for what is never cut, because it is copied or compared.
+        luxury: Whether it is left out where there is no room for it.
+    """
+
+    name: str
+    cell: Callable[[Any], str]
+    least: int | None = None
+    luxury: bool = False
+
+
+class Table:
+    """Lays out the columns by the first records, and then writes a line for each record.
+
+    Args:
+        columns: What it may show; those that are ``luxury`` go first, from the last one on.
+        width: The characters in a line of the terminal; None for as many as there are.
+    """
+
+    def __init__(self, columns: Sequence[Column], width: int | None = None) -> None:
+        self._columns, self._width = columns, width
+        self._layout: list[tuple[Column, int]] = []
+
+    def lines(self, records: Sequence[Any]) -> Iterator[str]:
+        """Make the lines of some records, and of the head before the first of them."""
+        rows = [{column: printable(column.cell(record)) for column in self._columns} for record in records]
+        if not self._layout:
+            self._layout = self._fit(rows)
+            yield self._line({column: column.name for column in self._columns})
+            yield _GAP.join("-" * width for _, width in self._layout)
+        for row in rows:
+            yield self._line(row)
+
+    def _fit(self, rows: Sequence[Mapping[Column, str]]) -> list[tuple[Column, int]]:
+        widths = {
+            column: max(cell_len(column.name), *(cell_len(row[column]) for row in rows), 0)
+            for column in self._columns
+        }
+        if self._width is None:
+            return list(widths.items())
+        kept = list(self._columns)
+        for column in [None, *(column for column in self._columns[::-1] if column.luxury)]:
+            if column is not None:
+                kept.remove(column)
+            needed = sum(_narrowest(one, widths[one]) for one in kept) + len(_GAP) * (len(kept) - 1)
+            if needed <= self._width:
+                break
+        # Whoever can give gives, one character at a time, the widest first.
+        spare = sum(widths[one] for one in kept) + len(_GAP) * (len(kept) - 1) - self._width
+        for _ in range(spare):
+            giving = [one for one in kept if widths[one] > _narrowest(one, widths[one])]
+            if not giving:
+                break
+            widths[max(giving, key=lambda one: widths[one])] -= 1
+        return [(column, widths[column]) for column in kept]
+
+    def _line(self, row: Mapping[Column, str]) -> str:
+        cells: list[str] = []
+        for column, width in self._layout:
+            text = row[column]
+            if cell_len(text) > width and column.least is not None and self._width is not None:
+                text = set_cell_size(text, width - 1) + "…"
+            cells.append(text + " " * (width - cell_len(text)))
+        return _GAP.join(cells).rstrip()
+
+
+def _narrowest(column: Column, width: int) -> int:
+    return width if column.least is None else min(width, max(column.least, cell_len(column.name)))
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Tell how long ago something was, as ``--since`` takes it: ``5m``, ``12h``, ``90d``."""
+    if moment is None:
+        return ""
+    minutes = max(0, int((now - moment).total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"
+
+
+def _customer(request: SchedulingRequest) -> str:
+    return request.end_user_name or request.end_user_email or ""
+
+
+def _technicians(request: SchedulingRequest) -> str:
+    return ", ".join(agent.name or agent.id for agent in request.scheduled_agents)
+
+
+def _tickets(request: SchedulingRequest) -> str:
+    tickets = [entity for entity in request.associated_entities if entity.type in TICKET_TYPES]
+    return ", ".join(f"{entity.number or entity.id}" for entity in tickets)
+
+
+def _starts(request: SchedulingRequest) -> str:
+    if start := request.local_start_time:
+        return f"{start:%Y-%m-%d %H:%M}"
+    return f"{start:%Y-%m-%d %H:%M} UTC" if (start := request.selected_start_time) else ""
+
+
+def _zone(request: SchedulingRequest) -> str:
+    return request.time_zone.key if request.time_zone else request.selected_time_zone or ""
+
+
+def _demo_starts(request: SchedulingRequest) -> str:
+    start = request.local_start_time or request.selected_start_time
+    return f"{start:%a %d %b %H:%M %Z}" if start else ""
+
+
+def _yes(value: bool | None) -> str:  # noqa: FBT001 - a cell's value
+    return "" if value is None else "yes" if value else "no"
+
+
+DEMO: Final = (
+    Column("Customer's time", _demo_starts),
+    Column("Customer", _customer, 8),
+    Column("Technician", _technicians, 8),
+    Column("Ticket", _tickets),
+    Column("Status", lambda request: request.status),
 )
 
 
-def scheduling_requests_table(requests: Iterable[SchedulingRequest]) -> Table:
-    """Make a table of scheduling requests, with each appointment on its customer's own clock."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for name, width in _COLUMNS:
-        table.add_column(name, no_wrap=True, max_width=width)
-    for request in requests:
-        table.add_row(*(printable(cell) for cell in _cells(request)))
-    return table
+def columns(entity: str, now: datetime | None = None) -> tuple[Column, ...]:
+    """Give the columns for the records of an entity, with ages as they are at a moment."""
+    moment = now or datetime.now(UTC)
 
+    def created(record: Any) -> str:
+        return age(record.created_at, moment)
 
-def _cells(request: SchedulingRequest) -> tuple[str, ...]:
-    start = request.local_start_time or request.selected_start_time
-    return (
-        f"{start:%a %d %b %H:%M %Z}" if start else "",
-        request.end_user_name or request.end_user_email or "",
-        ", ".join(agent.name or agent.id for agent in request.scheduled_agents),
-        ", ".join(entity.number for entity in request.associated_entities if entity.number),
-        request.status,
-    )
+    return {
+        "scheduling_request": (
+            Column("Ticket", _tickets),
+            Column("Status", lambda request: request.status),
+            Column("Age", created),
+            Column("Starts", _starts),
+            Column("Zone", _zone),
+            Column("Customer", _customer, 8),
+            Column("Technician", _technicians, 10, luxury=True),
+            Column("Id", lambda request: request.id, luxury=True),
+        ),
+        "agent": (
+            Column("Id", lambda agent: agent.id),
+            Column("Name", lambda agent: agent.name or "", 8),
+            Column("E-mail", lambda agent: agent.email or "", 8),
+            Column("Role", lambda agent: agent.role or ""),
+            Column("Schedulable", lambda agent: _yes(agent.schedulable), luxury=True),
+            Column("Age", created, luxury=True),
+        ),
+        "team": (
+            Column("Id", lambda team: team.id),
+            Column("Name", lambda team: team.name or "", 8),
+            Column("Internal name", lambda team: team.internal_name or "", luxury=True),
+            Column("Type", lambda team: team.team_type or ""),
+            Column("Age", created, luxury=True),
+        ),
+        "resource": (
+            Column("Id", lambda resource: resource.id),
+            Column("Kind", lambda resource: resource.object or ""),
+            Column("Name", lambda resource: resource.name or "", 8),
+            Column("Age", created, luxury=True),
+        ),
+        "appointment_type": (
+            Column("Id", lambda kind: kind.id),
+            Column("Name", lambda kind: kind.name or "", 8),
+            Column("Internal name", lambda kind: kind.internal_name or "", luxury=True),
+            Column("Minutes", lambda kind: "" if kind.duration_mins is None else str(kind.duration_mins)),
+            Column("Age", created, luxury=True),
+        ),
+    }[entity]

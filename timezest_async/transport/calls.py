@@ -269,8 +269,9 @@ class Call:
             return error
         if isinstance(error, APIStatusError) and error.status < 500 and error.status != 408:
             return error
+        reason = str(error).rstrip(". ")
         return OutcomeUnknownError(
-            f"Whether it was created is unknown: {error} Before you create it again, look for it:"
+            f"Whether it was created is unknown: {reason}. Before you create it again, look for it:"
             " await error.find_candidates(client).",
             parameters=self._payload,
             sent_at=self._sent_at,

@@ -1,0 +1,97 @@
+"""Options that several commands have: an attrs class for each group of them, written down once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any, Final, cast
+
+import attrs
+import typer
+from typer.core import TyperCommand
+
+from timezest_async import ConfigurationError
+
+_COMMAND_LINE: Final = "COMMANDLINE"
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take groups of options.
+
+    A parameter whose type is an attrs class stands for the options that this class's fields describe, as
+    ``Annotated[..., typer.Option(...)]``; the command is given an object of it.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if attrs.has(parameter.annotation):
+            groups[name] = attrs.resolve_types(parameter.annotation, include_extras=True)
+            parameters += map(_parameter, attrs.fields(groups[name]))
+        else:
+            parameters.append(parameter)
+
+    @wraps(command)
+    def run(*arguments: Any, **given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in attrs.fields(group)})
+        command(*arguments, **given)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # inspect reads it
+    return run
+
+
+def _parameter(field: attrs.Attribute[Any]) -> inspect.Parameter:
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+    )
+
+
+def given_options(context: typer.Context) -> set[str]:
+    """Name the parameters that the command line gave, not the environment or a default."""
+    return {
+        name
+        for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == _COMMAND_LINE
+    }
+
+
+def refuse(names: Collection[str], why: str) -> None:
+    """Refuse options that do not fit.
+
+    Raises:
+        ConfigurationError: There are some.
+    """
+    if names:
+        options = ", ".join(
+            "FILTER" if name == "filter" else f"--{name.replace('_', '-')}" for name in sorted(names)
+        )
+        raise ConfigurationError(f"{why}: leave out {options}")
+
+
+class Command(TyperCommand):
+    """A command whose options are taken without the white space around them, as pasted text has it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Strip the options' values, then run the command.
+
+        Raises:
+            ConfigurationError: A value is empty.
+        """
+        given = given_options(ctx)
+        for option in self.params:
+            if option.param_type_name == "option" and option.name in given:
+                name = max(option.opts, key=len)
+                ctx.params[option.name] = _stripped(ctx.params[option.name], name)
+        return super().invoke(ctx)
+
+
+def _stripped(value: Any, option: str) -> Any:
+    if isinstance(value, list | tuple):
+        return [_stripped(item, option) for item in cast("list[Any]", value)]
+    if type(value) is not str:  # a secret is text too, and says itself what is wrong with it
+        return value
+    if not (text := value.strip()):
+        raise ConfigurationError(f"{option} is empty: give it a value, or leave it out")
+    return text
