@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast, get_origin
 
 import attrs
 import typer
@@ -20,26 +20,32 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take groups of options.
 
     A parameter whose type is an attrs class stands for the options that this class's fields describe, as
-    ``Annotated[..., typer.Option(...)]``; the command is given an object of it.
+    ``Annotated[..., typer.Option(...)]``; the command is given an object of it. Other fields of the class
+    keep their defaults.
     """
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if attrs.has(parameter.annotation):
-            groups[name] = attrs.resolve_types(parameter.annotation, include_extras=True)
-            parameters += map(_parameter, attrs.fields(groups[name]))
+            groups[name] = parameter.annotation
+            parameters += map(_parameter, _options(parameter.annotation))
         else:
             parameters.append(parameter)
 
     @wraps(command)
     def run(*arguments: Any, **given: Any) -> None:
         for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in attrs.fields(group)})
+            given[name] = group(**{field.name: given.pop(field.name) for field in _options(group)})
         command(*arguments, **given)
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # inspect reads it
     return run
+
+
+def _options(group: Any) -> list[attrs.Attribute[Any]]:
+    attrs.resolve_types(group, include_extras=True)
+    return [field for field in attrs.fields(group) if get_origin(field.type) is Annotated]
 
 
 def _parameter(field: attrs.Attribute[Any]) -> inspect.Parameter:
