@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import importlib
+import inspect
 import pickle
 import pkgutil
 import re
@@ -18,6 +19,7 @@ import pytest
 
 import timezest_async
 from timezest_async import TimeZestClient, TimeZestError, errors, tql
+from timezest_async.export.whole_lists import Options
 from timezest_async.sandbox import Sandbox
 
 # Names
@@ -78,9 +80,21 @@ def test_what_is_promised_is_there(package: str) -> None:
     assert not set(PROMISED[package].split()) - set(importlib.import_module(package).__all__)
 
 
+def test_what_is_imported_late_is_listed_too() -> None:
+    assert set(timezest_async.__all__) <= set(dir(timezest_async))
+
+
+def test_help_names_endpoints_and_options() -> None:
+    client = inspect.getdoc(TimeZestClient) or ""
+    assert not [name for name in vars(TimeZestClient("key")) if name[0] != "_" and f"{name}: " not in client]
+    for function in ("to_jsonl", "to_csv", "to_parquet", "to_sqlite", "to_duckdb"):
+        shown = inspect.getdoc(getattr(timezest_async.export, function)) or ""
+        assert not [name for name in Options.__annotations__ if f"{name}: " not in shown]
+
+
 def test_the_face_defines_nothing_but_what_is_imported_late() -> None:
     members = vars(timezest_async).items()
-    owned = [value for name, value in members if callable(value) and name != "__getattr__"]
+    owned = [value for name, value in members if callable(value) and name not in {"__getattr__", "__dir__"}]
     assert not [value for value in owned if getattr(value, "__module__", "") == "timezest_async"]
 
 

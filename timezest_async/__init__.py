@@ -119,6 +119,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> _Any:
     """Import what few programs need only when it is asked for: it would double the time of the import."""
     if name == "export":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl as ssl_module
 from types import NoneType, TracebackType
-from typing import Final, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Final, NoReturn, Self, cast
 
 import aiohttp
 import cattrs
@@ -47,9 +47,22 @@ class TimeZestClient:
         hooks: Who watches the exchanges.
         converter: Makes records of JSON; by default ``make_converter()``.
 
+    Attributes:
+        scheduling_requests: ``list``, ``get``, ``create``: what end users were asked to book.
+        agents: ``list``, ``get``: the people who keep the appointments.
+        teams: ``list``, ``get``: groups of agents.
+        resources: ``list``: agents and teams, whatever a request can be created for.
+        appointment_types: ``list``, ``get``: what kinds of appointments can be booked.
+
     Raises:
         ConfigurationError: An argument is unfit; the message says what would be right.
     """
+
+    scheduling_requests: SchedulingRequestsEndpoint
+    agents: AgentsEndpoint
+    teams: TeamsEndpoint
+    resources: ResourcesEndpoint
+    appointment_types: AppointmentTypesEndpoint
 
     def __init__(  # noqa: PLR0917 - all but the key are for keywords, but nothing forbids it
         self,
@@ -135,11 +148,15 @@ class TimeZestClient:
     ) -> None:
         await self.close()
 
-    def __enter__(self) -> NoReturn:
-        raise TypeError("TimeZestClient is asynchronous: write `async with TimeZestClient(...) as client:`")
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which so reject `with TimeZestClient()`.
+        def __enter__(self) -> NoReturn:
+            raise TypeError(
+                "TimeZestClient is asynchronous: write `async with TimeZestClient(...) as client:`"
+            )
 
-    def __exit__(self, *_: object) -> None:
-        """Never reached: ``__enter__`` raises."""
+        def __exit__(self, *_: object) -> None:
+            """Never reached: ``__enter__`` raises."""
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self._transport.__reduce_ex__(protocol)

@@ -144,6 +144,27 @@ def test_filter_explains_an_or(timezest: Callable[..., tuple[int, str, str]]) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("status = Scheduled", "status 'Scheduled' is none of the documented .*; did you mean scheduled?"),
+        ("status IN new,canceled", "'canceled' is none of .*cancelled.*; did you mean cancelled?"),
+        ("NOT (status != booked OR created_at > 5)", "'booked' is none of"),
+        ("status LIKE don", "'don' is none of"),
+        ("status LIKE SCHED OR status IN new,closed", ""),
+        ("status = new AND status = sent", "contradict each other"),
+        ("end_user_name = booked", ""),
+    ],
+)
+def test_a_filter_that_can_hardly_be_meant_is_warned_of_on_stderr(
+    timezest: Callable[..., tuple[int, str, str]], text: str, warned: str
+) -> None:
+    status, out, err = timezest("filter", text, "--json")
+    assert status == 0
+    assert json.loads(out)["queries"] or "contradict" in warned
+    assert re.fullmatch(f"Warning: .*{warned.replace('?', chr(92) + '?')}.*\n" if warned else "", err)
+
+
 def test_a_filter_that_matches_nothing_costs_nothing(timezest: Callable[..., tuple[int, str, str]]) -> None:
     status, output, _ = timezest("filter", "created_at < 5 and created_at > 7", "--sandbox")
     assert status == 0

@@ -204,6 +204,13 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     assert "Cost     1 request at least: one for the query" in output
 
 
+def test_undocumented_statuses_are_warned_of(export: Run) -> None:
+    assert "'snet' is none of" in export("--status", "snet", "--dry-run")[2]
+    logged = lines(export("status = snet", "--dry-run", "--log-json")[2])
+    assert [line["event"] for line in logged] == ["warning"]
+    assert "did you mean sent?" in logged[0]["message"]
+
+
 def test_a_dry_run_of_a_later_incremental_run_says_what_that_one_asks(service: Served, export: Run) -> None:
     arguments = ("-o", "all.db", "--incremental", "state")
     _, output, _ = export(*arguments, "--dry-run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import pydoc
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests import strategies
-from timezest_async import errors, tql
+from timezest_async import errors, models, tql
 from timezest_async.tql.attributes import KINDS
 from timezest_async.tql.operators import LEGAL
 from timezest_async.tql.schema import SCHEMAS, attribute_named, attributes_of
@@ -196,6 +197,56 @@ def test_unknown_names() -> None:
     assert not hasattr(F.status, "_ipython_display_")
     with pytest.raises(AttributeError):
         F.status = F.team
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "meant"),
+    [
+        (F, "client", "halo_psa_client_id"),
+        (F, "halo_client", "halo_psa_client_id"),
+        (F, "cw_company_id", "connectwise_psa_company_id"),
+        (F, "email", "end_user_email"),
+        (F, "userEmail", "end_user_email"),
+        (F, "customer_name", "end_user_name"),
+        (F, "start", "selected_start_time"),
+        (F, "createdAt", "created_at"),
+        (F, "booked_at", "scheduled_at"),
+        (F, "appointment_type", "appointment_type_id"),
+        (F, "technician", "agent"),
+        (F, "state", "status"),
+        (F, "task_number", "service_now_task_number"),
+        (tql.agent, "mfa", "two_factor_enabled"),
+        (tql.agent, "slug", "url_slug"),
+        (tql.agent, "is_schedulable", "schedulable"),
+        (tql.team, "internal", "internal_name"),
+        (tql.resource, "slug", "url_slug"),
+        (tql.appointment_type, "duration", "duration_mins"),
+    ],
+)
+def test_the_nearest_name_is_that_with_the_words_asked_for(table: Any, name: str, meant: str) -> None:
+    with pytest.raises(errors.UnknownAttributeError) as caught:
+        getattr(table, name)
+    assert caught.value.suggestion == meant
+    assert repr(getattr(table, meant)) in str(caught.value)
+
+
+def test_names_that_are_as_near_are_all_told() -> None:
+    with pytest.raises(errors.UnknownAttributeError, match=r"autotask_company_id, or F.connectwise"):
+        _ = F.company
+
+
+@pytest.mark.parametrize("attribute", ALL, ids=repr)
+def test_help_says_what_an_attribute_holds(attribute: Any) -> None:
+    shown = pydoc.render_doc(attribute, renderer=pydoc.plaintext)  # type: ignore[attr-defined]  # it is there
+    text, _, kind = attribute.__doc__.partition("\n\n")
+    assert text in shown
+    assert kind == type(attribute).__doc__
+    assert len(text) > 10
+
+
+def test_help_names_the_statuses() -> None:
+    assert not [word for word in models.Status if word not in F.status.__doc__]
+    assert not [word for word in models.AgentRole if word not in tql.agent.role.__doc__]
 
 
 class Status(Enum):

@@ -86,3 +86,14 @@ def on_lists(client: TimeZestClient) -> None:
     client.scheduling_requests.list(F.status == 3)  # reject
     client.scheduling_requests.list(F.status)  # reject
     client.scheduling_requests.list(status="new")  # reject
+    list(client.agents.list())  # reject
+
+
+async def on_reading(client: TimeZestClient) -> None:
+    await client.agents.list()  # reject
+    await client.scheduling_requests.list(F.status == "new")  # reject
+    for record in client.teams.list():  # reject
+        pass
+    client.scheduling_requests = client.agents  # reject
+    with TimeZestClient("key"):  # reject
+        pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any, Final
 
@@ -11,6 +11,8 @@ import attrs
 import typer
 
 from timezest_async import ConfigurationError, Expression, F, Status, tql
+from timezest_async.cli import terminal
+from timezest_async.cli.filters import warn_of
 from timezest_async.cli.options import refuse
 from timezest_async.models.time_zones import find_zone
 
@@ -60,13 +62,20 @@ class Conditions:
         """Whether the same words mean another time tomorrow."""
         return any(text and _RELATIVE.fullmatch(text) for text in (self.since, self.until))
 
-    def filter(self, text: str | None, entity: str, given: Collection[str]) -> Expression[Any] | None:
+    def filter(
+        self,
+        text: str | None,
+        entity: str,
+        given: Collection[str],
+        warn: Callable[[str], None] = terminal.say,
+    ) -> Expression[Any] | None:
         """Join them with a filter in text form.
 
         Args:
             text: The filter, if there is one.
             entity: What is filtered.
             given: The options that the command line gave.
+            warn: Tells of what can hardly be meant; see ``filters.warn_of``.
 
         Returns:
             What is to hold; None for everything.
@@ -80,7 +89,11 @@ class Conditions:
             refuse(own.intersection(given), "these are of scheduling requests; filter other lists by TQL")
         terms: list[Expression[Any]] = [] if text is None else [tql.parse(text, entity=entity)]
         terms += self.terms()
-        return tql.all_of(*terms) if terms else None
+        if not terms:
+            return None
+        expression = tql.all_of(*terms)
+        warn_of(expression, warn)
+        return expression
 
     def terms(self) -> list[Expression[Any]]:
         """Give them as expressions, which all are to hold.

@@ -72,7 +72,9 @@ def export(
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
     if entity not in PATHS:
         raise ConfigurationError(f"--entity is one of {', '.join(PATHS)}, not {entity!r}")
-    expression = conditions.filter(filter, entity, given)
+    expression = conditions.filter(
+        filter, entity, given, warn=lambda text: display.say(text, "warning", message=text)
+    )
     names = None if fields is None else tuple(name.strip() for name in fields.split(","))
     choose_columns(PATHS[entity], names)
     task = Task(

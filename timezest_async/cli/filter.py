@@ -10,6 +10,7 @@ import attrs
 import typer
 
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
+from timezest_async.cli.filters import read_filter
 from timezest_async.cli.plans import PATHS, counted, plan_lines
 from timezest_async.cli.terminal import show
 from timezest_async.client import DEFAULT_BASE_URL
@@ -79,7 +80,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Explain a filter: as Python, as the queries that are sent, and what they cost at least."""
-    expression = tql.parse(text, entity=entity)
+    expression = read_filter(text, entity)
     explanation = _explain(expression, entity, base_url)
     if sandbox:
         explanation = attrs.evolve(explanation, sample=asyncio.run(_count(expression, entity)))

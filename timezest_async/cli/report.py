@@ -17,10 +17,10 @@ from timezest_async import (
     PermissionDeniedError,
     TimeZestClient,
     TimeZestError,
-    tql,
 )
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
+from timezest_async.cli.filters import read_filter
 from timezest_async.cli.options import grouped
 from timezest_async.models.time_zones import find_zone
 from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
@@ -58,7 +58,7 @@ def report(
     if names and not file:
         raise ConfigurationError("--names goes with --file: a live report reads the names from the service")
     check_targets(html, csv, overwrite=overwrite)
-    expression = None if filter is None else tql.parse(filter)
+    expression = None if filter is None else read_filter(filter)
     analysis = Analysis(zone=_zone(tz), weeks=weeks, oldest=oldest)
     if file:
         found = _read_files(analysis, file, names or [], expression)

@@ -9,7 +9,7 @@ import cattrs
 
 from timezest_async import tql
 from timezest_async.converter import ListStructurer
-from timezest_async.errors import FilterError, InvalidRequestError
+from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
 from timezest_async.transport import Transport
 
@@ -64,7 +64,8 @@ class Endpoint(Generic[T]):
             )
         queries = None
         if filter is not None:
-            expression = self._checked_filter(filter)
+            given: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter
+            expression = tql.checked_filter(given, self.entity)
             queries = tuple(tql.render(query) for query in tql.plan(expression).queries)
             if not expression.is_negatable:
                 concurrency = 1  # raw TQL is sent as it is, and so not narrowed to a range either
@@ -88,20 +89,6 @@ class Endpoint(Generic[T]):
         reader = PageReader[T](self._transport, self.path, self._structurer, is_sorted=self.is_sorted)
         return Paginator(reader, start, limit=limit, concurrency=concurrency, on_unreadable=on_unreadable)
 
-    def _checked_filter(self, filter: tql.Expression[Any] | str) -> tql.Expression[Any]:
-        expression: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter
-        if not tql.is_expression(expression):
-            raise FilterError(
-                f"a filter is an expression such as {_EXAMPLES[self.entity]}, or TQL text, not {filter!r}: a "
-                "comparison that Python made False or True by itself has none of our attributes on its left"
-            )
-        if expression.entity not in {None, self.entity}:
-            raise FilterError(
-                f"this list is filtered by {self.entity} attributes ({_EXAMPLES[self.entity]}), but the "
-                f"filter is about {expression.entity}: {expression!r:.200}"
-            )
-        return expression
-
     def _checked(self, checkpoint: Checkpoint, queries: tuple[str, ...] | None) -> Checkpoint:
         if not isinstance(checkpoint, Checkpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
             raise InvalidRequestError(
@@ -118,15 +105,6 @@ class Endpoint(Generic[T]):
                 "same filter, or none at all to take the checkpoint's"
             )
         return checkpoint
-
-
-_EXAMPLES: Final = {
-    "scheduling_request": 'F.status == "new"',
-    "agent": 'tql.agent.name == "Sam"',
-    "team": 'tql.team.internal_name == "Tier 1"',
-    "resource": 'tql.resource.internal_name == "Tier 1"',
-    "appointment_type": "tql.appointment_type.duration_mins == 30",
-}
 
 
 def check_id(id: object, name: str = "id") -> str:

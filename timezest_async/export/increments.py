@@ -93,7 +93,8 @@ def outlook(
     known = State.load(Path(state))
     if known is None or known.high_water is None:
         return None
-    fixed, _ = fixed_part(tql.parse(filter) if isinstance(filter, str) else filter)
+    given = tql.parse(filter) if isinstance(filter, str) else filter
+    fixed, _ = fixed_part(given if given is None else tql.checked_filter(given, "scheduling_request"))
     return Outlook(may_have_changed(recent_since(known.high_water, overlap), fixed), len(known.seen))
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, BinaryIO, TypedDict, Unpack
+from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.columns import choose_columns
 from timezest_async.export.formats import Compression, Format, Shape
-from timezest_async.export.jobs import BATCH_SIZE, ExportJob
+from timezest_async.export.jobs import BATCH_SECONDS, BATCH_SIZE, ExportJob
 from timezest_async.export.progress import OnProgress, Summary, Tracker
 from timezest_async.export.states import Place
 from timezest_async.export.threads import in_thread
 from timezest_async.pagination import Paginator
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Options(TypedDict, total=False):
@@ -29,6 +31,37 @@ class Options(TypedDict, total=False):
     on_progress: OnProgress | None
 
 
+_OPTIONS_HELP = f"""
+
+    Args:
+        paginator: The list; it is copied, not touched.
+        path: The file.
+        compress: Of ``to_jsonl`` and ``to_csv``: ``"gzip"`` or ``"zstd"``; by default by the file's ending.
+        fields: Columns, or top-level keys of JSON lines, in order; None for all.
+        resume: Go on with an export that was not finished; where there is none, start one.
+        overwrite: Start anew, whatever there is, and replace a finished file in the end.
+        batch_size: Records after which they are made durable; {BATCH_SIZE:,} by default.
+        batch_seconds: Seconds after which they are, if that is sooner; {BATCH_SECONDS:g} by default.
+        on_progress: Is told how it goes, in the event loop; must return soon.
+
+    Returns:
+        What was written: the path, the records, the bytes.
+
+    Raises:
+        ConfigurationError: The arguments do not fit together, or a library is missing; nothing was sent.
+        TimeZestError: The service or the network failed; ``resume=True`` goes on.
+        OSError: The disk is full, or fails; as above.
+    """
+
+
+def _with_options(function: F) -> F:
+    """Add what all of them take to what ``help()`` shows."""
+    if function.__doc__:
+        function.__doc__ += _OPTIONS_HELP
+    return function
+
+
+@_with_options
 async def to_jsonl(
     paginator: Paginator[Any],
     path: str | os.PathLike[str],
@@ -40,6 +73,7 @@ async def to_jsonl(
     return await ExportJob(paginator, path, format=Format.JSONL, compress=compress, **options).run()
 
 
+@_with_options
 async def to_csv(
     paginator: Paginator[Any],
     path: str | os.PathLike[str],
@@ -57,6 +91,7 @@ async def to_csv(
     return await job.run()
 
 
+@_with_options
 async def to_parquet(
     paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
 ) -> Summary:
@@ -64,6 +99,7 @@ async def to_parquet(
     return await ExportJob(paginator, path, format=Format.PARQUET, **options).run()
 
 
+@_with_options
 async def to_sqlite(
     paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
 ) -> Summary:
@@ -71,6 +107,7 @@ async def to_sqlite(
     return await ExportJob(paginator, path, format=Format.SQLITE, **options).run()
 
 
+@_with_options
 async def to_duckdb(
     paginator: Paginator[Any], path: str | os.PathLike[str], **options: Unpack[Options]
 ) -> Summary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
@@ -120,13 +120,15 @@ class Paginator(Generic[T]):
         self._run = _Run(source, self.start, limit)
         return self._run
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError(
-            "this list is read asynchronously: write `async for record in ...`, or await .to_list()"
-        )
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which so reject what these refuse at run time.
+        def __iter__(self) -> NoReturn:
+            raise TypeError(
+                "this list is read asynchronously: write `async for record in ...`, or await .to_list()"
+            )
 
-    def __await__(self) -> NoReturn:
-        raise TypeError("list() is not awaited: write `async for record in ...`, or await .to_list()")
+        def __await__(self) -> NoReturn:
+            raise TypeError("list() is not awaited: write `async for record in ...`, or await .to_list()")
 
     def __repr__(self) -> str:
         return f"<Paginator of {self.start.path} filter={' | '.join(self.start.queries)!r}>"

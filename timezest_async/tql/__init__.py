@@ -16,6 +16,7 @@ from timezest_async.tql.attributes import (
 )
 from timezest_async.tql.building import Raw, all_of, any_of, raw
 from timezest_async.tql.expressions import And, Expression, Or, Predicate, is_expression
+from timezest_async.tql.misuse import checked_filter
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.parsing import parse
 from timezest_async.tql.planning import Plan, plan
@@ -61,6 +62,7 @@ __all__ = [
     "all_of",
     "any_of",
     "appointment_type",
+    "checked_filter",
     "is_expression",
     "leaves",
     "parse",

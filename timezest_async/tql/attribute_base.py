@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, cast
 
 from timezest_async.errors import InvalidValueError, UnsupportedOperatorError
+from timezest_async.tql.documentation import Documentation
 from timezest_async.tql.expressions import E, Predicate, Value
 from timezest_async.tql.ids import KINDS_OF_ID, is_surely_id
 from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
@@ -28,6 +29,7 @@ class Attribute(Generic[E, V]):
     """A filterable attribute of an entity; ``==`` and ``!=`` are what all kinds take.
 
     Attributes:
+        table: The class that defines it.
         entity: Such as ``"scheduling_request"``.
         name: Such as ``"status"``.
         path: Both, as TQL spells it: ``"scheduling_request.status"``.
@@ -35,10 +37,11 @@ class Attribute(Generic[E, V]):
             and ``!=`` "none of them is".
     """
 
-    __slots__ = ("_table", "entity", "is_many_valued", "name", "path")
+    __slots__ = ("entity", "is_many_valued", "name", "path", "table")
 
     kind: ClassVar[Kind]
 
+    table: type
     entity: str
     name: str
     path: str
@@ -47,9 +50,13 @@ class Attribute(Generic[E, V]):
     def __init__(self, *, many_valued: bool = False) -> None:
         self.is_many_valued = many_valued
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__doc__ = cast("str", Documentation(cls.__doc__))
+
     def bind(self, table: type, entity: str, name: str) -> None:
         """Give the attribute its place in the table that defines it."""
-        self._table = table
+        self.table = table
         self.entity = entity
         self.name = name
         self.path = f"{entity}.{name}"
@@ -162,7 +169,7 @@ class Attribute(Generic[E, V]):
         return f"F.{self.name}" if self.entity == "scheduling_request" else f"tql.{self.path}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self._table, self.name)
+        return getattr, (self.table, self.name)
 
     def __copy__(self) -> Attribute[E, V]:
         return self

@@ -22,6 +22,7 @@ from timezest_async.tql.attributes import (
     TicketNumber,
     Timestamp,
 )
+from timezest_async.tql.suggestions import nearest
 
 
 class Schema:
@@ -88,9 +89,11 @@ def _unknown(schema: Schema, name: str) -> UnknownAttributeError:
             f"the service filters on {', '.join(attributes)}"
         )
     else:
-        suggestion = difflib.get_close_matches(name.lower(), attributes, n=1, cutoff=0.0)[0]
+        found = nearest(name, attributes)
+        suggestion = (found or difflib.get_close_matches(name.lower(), attributes, n=1, cutoff=0.0))[0]
         message = f"{path} does not exist; the nearest is {attributes[suggestion]!r}"
-        if not difflib.get_close_matches(name.lower(), [suggestion]):  # hardly what was meant
+        message += "".join(f", or {attributes[other]!r}" for other in found[1:4])
+        if not found:  # hardly what was meant
             message += f", and there are {', '.join(attributes)}"
     return UnknownAttributeError(message, entity=entity, attribute=name, suggestion=suggestion)
 
