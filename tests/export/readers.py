@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import sqlite3
+import zoneinfo
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no type hints
 import zstandard
+
+from timezest_async.models import time_zones
 
 TIMES = {"scheduled_at", "selected_start_time", "created_at", "updated_at"}
 NESTED = {"associated_entities", "resources", "scheduled_agents"}
@@ -41,7 +44,10 @@ FIELDS = [
     "latest_date",
     "latest_time",
     "guests_list",
+    "time_zone",
+    "local_start_time",
 ]
+ZONES = zoneinfo.available_timezones()
 ENDINGS = ["jsonl", "jsonl.gz", "ndjson.zst", "csv", "csv.gz", "csv.zst", "parquet", "sqlite", "duckdb"]
 
 
@@ -100,6 +106,20 @@ def expected(records: Iterable[dict[str, Any]], path: Path) -> list[Any]:
     return [make(record) for record in records]
 
 
+def _shown(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _derived(record: dict[str, Any]) -> dict[str, Any]:
+    name = record.get("selected_time_zone")
+    zone = time_zones.RAILS_ZONES.get(name or "", name)
+    start = record.get("selected_start_time")
+    if zone is None or zone not in ZONES:
+        return {"time_zone": None, "local_start_time": None}
+    local = None if start is None else datetime.fromtimestamp(start, zoneinfo.ZoneInfo(zone)).isoformat()
+    return {"time_zone": zone, "local_start_time": local}
+
+
 def _extra(record: dict[str, Any], known: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in known}
 
@@ -119,8 +139,9 @@ def _items(values: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 def _typed_row(record: dict[str, Any], *, time: Any) -> dict[str, Any]:
     row: dict[str, Any] = {}
+    shown = {name: [] for name in (*NESTED, "guests_list")} | _shown(record) | _derived(record)
     for name in FIELDS:
-        value = record.get(name)
+        value = shown.get(name)
         if name in TIMES:
             value = None if value is None else time(value)
         elif name in NESTED:
@@ -140,8 +161,9 @@ def _duckdb_row(record: dict[str, Any]) -> dict[str, Any]:
 
 def _sqlite_row(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
+    shown = {name: [] for name in (*NESTED, "guests_list")} | _shown(record) | _derived(record)
     for name in FIELDS:
-        value = record.get(name)
+        value = shown.get(name)
         if name in TIMES and value is not None:
             value = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         # SQLite takes a number for a text column, and gives its digits.

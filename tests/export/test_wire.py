@@ -56,7 +56,5 @@ def test_ever_other_fields_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(wire, "_MAX_FORMS", 3)
     monkeypatch.setattr(wire, "_EXTENDED", {})
     records = [structure({"id": "team_1", f"field {number}": number}, Team) for number in range(5)]
-    assert msgspec.json.encode(wire.wire_forms(records)) == msgspec.json.encode(
-        [record.to_dict() for record in records]
-    )
+    assert wire.wire_array(records) == msgspec.json.encode([record.to_dict() for record in records])
     assert len(wire._EXTENDED) == 3

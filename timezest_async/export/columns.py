@@ -42,10 +42,12 @@ class Column:
     Attributes:
         name: Its name, and the field's.
         kind: What it holds.
+        is_derived: Whether it is worked out from other fields, for whoever reads the table.
     """
 
     name: str
     kind: Kind
+    is_derived: bool = False
 
 
 @attrs.frozen
@@ -61,15 +63,21 @@ class Table:
     columns: tuple[Column, ...]
 
 
-def _columns(**kinds: Kind) -> tuple[Column, ...]:
-    # Fields that this version does not know go into one column, so that nothing is lost.
-    return tuple(Column(name, kind) for name, kind in {**kinds, "extra": Kind.EXTRA}.items())
+def _columns(*derived: str, **kinds: Kind) -> tuple[Column, ...]:
+    return (
+        *(Column(name, kind) for name, kind in kinds.items()),
+        *(Column(name, Kind.TEXT, is_derived=True) for name in derived),
+        # Fields that this version does not know go into one column, so that nothing is lost.
+        Column("extra", Kind.EXTRA),
+    )
 
 
 TABLES: Final[Mapping[str, Table]] = {
     "/scheduling_requests": Table(
         "scheduling_requests",
         _columns(
+            "time_zone",
+            "local_start_time",
             id=Kind.TEXT,
             object=Kind.TEXT,
             appointment_type_id=Kind.TEXT,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
+from timezest_async.export.json_text import well_formed
+
 _IGNORED: Final = r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff;]*"
 """What a spreadsheet may drop, or split at, before it looks for a formula."""
 _STARTS: Final = r"[\t\r\n=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
@@ -34,11 +36,11 @@ def restored(cell: str) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Write rows as CSV."""
+    """Write rows as CSV, with U+FFFD for lone surrogates."""
     buffer = io.StringIO(newline="")
     # Before Python 3.13 only what the line end is made of is quoted: with "\n" a bare "\r" would not be.
     csv.writer(buffer, lineterminator="\r\n").writerows(rows)
-    return buffer.getvalue()
+    return well_formed(buffer.getvalue())
 
 
 def csv_rows(lines: Iterable[str]) -> Iterator[Mapping[str | None, str]]:

@@ -15,10 +15,13 @@ from typing import Any, Final, get_args, get_origin
 import attrs
 import msgspec
 
+from timezest_async.export.json_text import exact_bytes, holds_infinity
 from timezest_async.models import Record
 from timezest_async.models.record import to_json
 
 Make = Callable[[Any], Any]
+
+_encoder: Final = msgspec.json.Encoder()
 
 _MAX_FORMS: Final = 500
 """Forms of one class beyond which no more are made, should the service send ever other fields."""
@@ -63,9 +66,22 @@ def wire_form(record: Record) -> Any:
     return _forms(cls)[_absent_of(record)](record)
 
 
-def wire_forms(records: Iterable[Record]) -> list[Any]:
-    """Give what msgspec encodes as the records' JSON objects."""
-    return [wire_form(record) for record in records]
+def wire_array(records: Iterable[Record]) -> bytes:
+    """Encode records as a JSON array."""
+    records = list(records)
+    try:
+        return _encoder.encode([wire_form(record) for record in records])
+    except (UnicodeEncodeError, RecursionError):
+        return exact_bytes([record.to_dict() for record in records])
+
+
+def wire_lines(records: Iterable[Record]) -> bytes:
+    """Encode records as JSON lines."""
+    records = list(records)
+    try:
+        return _encoder.encode_lines([wire_form(record) for record in records])
+    except (UnicodeEncodeError, RecursionError):
+        return b"".join(exact_bytes(record.to_dict()) + b"\n" for record in records)
 
 
 @cache
@@ -74,6 +90,8 @@ def _forms(cls: Any) -> _Forms:
 
 
 def _with_extra(record: Record) -> Any:
+    if holds_infinity(record.extra.values()):
+        return msgspec.Raw(exact_bytes(record.to_dict()))
     key = type(record), _absent_of(record), tuple(record.extra)
     make = _EXTENDED.get(key)
     if make is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -96,7 +95,7 @@ class Record:
             elif name not in absent:
                 wire[name] = None if name in nulls else to_json(value)
         if self.extra:
-            wire.update(copy.deepcopy(dict(self.extra)))
+            wire.update(_copy(self.extra))
         return wire
 
     def __repr__(self) -> str:
@@ -153,6 +152,19 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     return value
+
+
+def _copy(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy JSON values with all that is in them; however deep, which ``copy.deepcopy`` cannot."""
+    copied = dict(extra)
+    pending: list[Any] = [copied]
+    while pending:
+        outer = pending.pop()
+        for place in list(outer) if hasattr(outer, "keys") else range(len(outer)):
+            if type(outer[place]) in {dict, list}:
+                outer[place] = outer[place].copy()
+                pending.append(outer[place])
+    return copied
 
 
 def _show(value: Any) -> str:

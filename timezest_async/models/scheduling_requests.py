@@ -124,10 +124,13 @@ class SchedulingRequest(Record):
     def local_start_time(self) -> datetime | None:
         """When the appointment starts, on the end user's clock.
 
-        None where no time is chosen or the time zone is not known: ``selected_start_time`` has the
-        instant in UTC either way.
+        None where no time is chosen, the time zone is not known, or its clock leaves the years 1 to 9999:
+        ``selected_start_time`` has the instant in UTC either way.
         """
         zone = self.time_zone
         if zone is None or self.selected_start_time is None:
             return None
-        return self.selected_start_time.astimezone(zone)
+        try:
+            return self.selected_start_time.astimezone(zone)
+        except OverflowError:
+            return None

@@ -100,9 +100,7 @@ def _text(table: tables.Table, *, raw: bool) -> str:
 
 def _cell(value: Any, *, raw: bool) -> Any:
     if isinstance(value, str):
-        # A lone surrogate, which JSON can carry, has no place in UTF-8.
-        text = value.encode("utf-8", "replace").decode()
-        return text if raw else defused(text)
+        return value if raw else defused(value)
     if isinstance(value, date):
         return value.isoformat()
     return round(value, 6) if isinstance(value, float) else value

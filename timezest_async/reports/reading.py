@@ -25,7 +25,7 @@ from timezest_async.models import SchedulingRequest
 Wire = dict[str, Any]
 
 _KINDS: Final[Mapping[str, Kind]] = {
-    column.name: column.kind for table in TABLES.values() for column in table.columns
+    column.name: column.kind for table in TABLES.values() for column in table.columns if not column.is_derived
 }
 _ARRAYS: Final = ("associated_entities", "resources", "scheduled_agents")
 _MAGIC: Final = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}

@@ -7,8 +7,9 @@ from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from timezest_async.export.cells import extra_text, field_getter, text
+from timezest_async.export.cells import bounded_getter, extra_text
 from timezest_async.export.columns import Kind, Table
+from timezest_async.export.json_text import well_formed
 from timezest_async.export.writers.base import require
 from timezest_async.models import Record
 
@@ -36,7 +37,7 @@ class ArrowColumns:
     def __init__(self, path: str, table: Table) -> None:
         self._pa: Any = require("pyarrow", "parquet")
         self._parts = [
-            (field_getter(column, path), column.kind, self._type(column.kind)) for column in table.columns
+            (bounded_getter(column, path), column.kind, self._type(column.kind)) for column in table.columns
         ]
         self.schema: ArrowSchema = self._pa.schema(
             [(column.name, kind) for column, (_, _, kind) in zip(table.columns, self._parts, strict=True)]
@@ -58,13 +59,22 @@ class ArrowColumns:
             values = [extra_text(value) for value in values]
         if kind is Kind.TEXT:
             return self._texts(values)
+        if kind is Kind.TEXTS:
+            return self._lists(values, type_)
         return self._pa.array(values, type=type_)
 
     def _texts(self, values: list[Any]) -> ArrowArray:
         try:
             return self._pa.array(values, type=self._pa.string())
-        except TypeError:  # a whole number among them, as the service sends in some
-            return self._pa.array([text(value) for value in values], type=self._pa.string())
+        except (TypeError, UnicodeEncodeError):  # a whole number among them, or half an emoji
+            return self._pa.array(list(map(_utf8, values)), type=self._pa.string())
+
+    def _lists(self, values: list[Any], type_: Any) -> ArrowArray:
+        try:
+            return self._pa.array(values, type=type_)
+        except (TypeError, UnicodeEncodeError):
+            lists = [None if items is None else list(map(_utf8, items)) for items in values]
+            return self._pa.array(lists, type=type_)
 
     def _structs(self, values: list[Sequence[Record]], kind: Kind, type_: Any) -> ArrowArray:
         items = list(chain.from_iterable(values))
@@ -84,3 +94,7 @@ class ArrowColumns:
             Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
             Kind.TEXTS: pa.list_(pa.string()),
         }.get(kind, pa.string())
+
+
+def _utf8(value: Any) -> str | None:
+    return None if value is None else well_formed(str(value))

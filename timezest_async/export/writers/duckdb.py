@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from timezest_async.export.cells import Getter, field_getter, text
+from timezest_async.export.cells import Getter, bounded_getter, extra_json, text
 from timezest_async.export.columns import Column, Kind, Table
+from timezest_async.export.json_text import json_bytes, well_formed
 from timezest_async.export.writers.base import require
 from timezest_async.export.writers.database import DatabaseWriter
 from timezest_async.models import Record
@@ -42,8 +43,7 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         self._duckdb: Any = require("duckdb", "duckdb")
         self.errors = self._duckdb.Error
         columns = table.columns
-        self._getters = [(column.name, field_getter(column, path), _shower(column)) for column in columns]
-        self._encode = msgspec.json.Encoder().encode
+        self._getters = [(column.name, bounded_getter(column, path), _shower(column)) for column in columns]
         shape = json.dumps([{column.name: _json_shape(column.kind) for column in columns}])
         values = ", ".join(_from_json(column) for column in columns)
         self._insert = (
@@ -68,11 +68,11 @@ class DuckDBWriter(DatabaseWriter[Rows]):
     def insert(self, connection: Any, chunks: Sequence[Rows]) -> None:
         """Insert rows."""
         rows = [row for chunk in chunks for row in chunk]
-        connection.execute(self._insert, [self._encode(rows).decode()])
+        connection.execute(self._insert, [json_bytes(rows, escapes=False).decode()])
 
     def forget(self, connection: Any, chunks: Sequence[Rows]) -> None:
         """Delete the rows of the same ids; a key would cost more than it gives."""
-        ids = [row["id"] for chunk in chunks for row in chunk]
+        ids = [well_formed(row["id"]) for chunk in chunks for row in chunk]
         connection.execute(f"DELETE FROM {self.table.name} WHERE id IN (SELECT unnest(?))", [ids])  # noqa: S608 - a constant
 
 
@@ -105,8 +105,9 @@ def _item(value: Record, members: Sequence[str]) -> dict[str, Any]:
     return item | {"extra": _extra(value.extra)}
 
 
-def _extra(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    return dict(value) if value else None
+def _extra(value: Mapping[str, Any]) -> msgspec.Raw | None:
+    # DuckDB refuses JSON text with the escape of a lone surrogate.
+    return msgspec.Raw(extra_json(value, escapes=False)) if value else None
 
 
 def _epoch(value: Any) -> int | None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from timezest_async.export.cells import FlatColumns
+from timezest_async.export.cells import FlatColumns, bounded_getter, fits
 from timezest_async.export.columns import Kind, Table
+from timezest_async.export.json_text import well_formed
 from timezest_async.export.writers.database import DatabaseWriter
 from timezest_async.models import Record
 
@@ -26,7 +27,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         super().__init__(output, table)
-        self._flat = FlatColumns(path, table)
+        self._flat = FlatColumns(path, table, bounded_getter)
         self._insert = f"INSERT OR REPLACE INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - constants
 
     def connect(self, path: Path) -> Any:
@@ -51,4 +52,16 @@ class SQLiteWriter(DatabaseWriter[Rows]):
 
     def insert(self, connection: Any, chunks: Sequence[Rows]) -> None:
         """Insert rows, each in the place of one with its id."""
-        connection.executemany(self._insert, (row for rows in chunks for row in rows))
+        try:
+            connection.executemany(self._insert, (row for rows in chunks for row in rows))
+        except (UnicodeEncodeError, OverflowError):
+            connection.executemany(
+                self._insert, (tuple(map(_storable, row)) for rows in chunks for row in rows)
+            )
+
+
+def _storable(value: Any) -> Any:
+    """Make of a cell's value what SQLite takes: text in UTF-8, and a number of 64 bits."""
+    if isinstance(value, str):
+        return well_formed(value)
+    return value if fits(value) else str(value)

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import msgspec
-
-from timezest_async.export.cells import FlatColumns
+from timezest_async.export.cells import FlatColumns, field_getter
 from timezest_async.export.columns import Kind, Table
 from timezest_async.export.formats import Compression, Format, Shape
+from timezest_async.export.json_text import json_bytes
 from timezest_async.export.spreadsheets import csv_text, defused
 from timezest_async.export.states import Place
-from timezest_async.export.wire import wire_forms
+from timezest_async.export.wire import wire_lines
 from timezest_async.export.writers.base import Writer, at, damaged, require
 from timezest_async.models import Record
 
@@ -37,28 +36,30 @@ def make_encoder(path: str, table: Table, shape: Shape) -> tuple[bytes, Encoder]
     """
     if shape.format is Format.CSV:
         return _csv_encoder(path, table, raw=shape.raw_csv)
-    return b"", _jsonl_encoder(table, shape)
+    return b"", _jsonl_encoder(path, table, shape)
 
 
-def _jsonl_encoder(table: Table, shape: Shape) -> Encoder:
-    encode_lines = msgspec.json.Encoder().encode_lines
+def _jsonl_encoder(path: str, table: Table, shape: Shape) -> Encoder:
     if shape.fields is None:
-        return lambda records: encode_lines(wire_forms(records))
+        return wire_lines
     names = [column.name for column in table.columns if column.kind is not Kind.EXTRA]
+    derived = {column.name: field_getter(column, path) for column in table.columns if column.is_derived}
     with_extra = len(names) < len(table.columns)
 
-    def select(record: Record) -> dict[str, Any]:
-        wire = record.to_dict()
-        chosen = {name: wire[name] for name in names if name in wire and name not in record.extra}
+    def select(record: Record) -> bytes:
+        wire, extra = record.to_dict(), record.extra
+        if derived:
+            wire = {name: get(record) for name, get in derived.items()} | wire
+        chosen = {name: wire[name] for name in names if name in wire and name not in extra}
         if with_extra:
-            chosen |= {name: wire[name] for name in record.extra}
-        return chosen
+            chosen |= {name: wire[name] for name in extra}
+        return json_bytes(chosen) + b"\n"
 
-    return lambda records: encode_lines([select(record) for record in records])
+    return lambda records: b"".join(map(select, records))
 
 
 def _csv_encoder(path: str, table: Table, *, raw: bool) -> tuple[bytes, Encoder]:
-    flat = FlatColumns(path, table)
+    flat = FlatColumns(path, table, field_getter)
     kinds = [column.kind for column in table.columns]
 
     def encode(records: Sequence[Record]) -> bytes:
