@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl as ssl_module
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Self, cast
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 import aiohttp
 import cattrs
@@ -20,9 +20,7 @@ from timezest_async.endpoints import (
     TeamsEndpoint,
 )
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport import Hooks, Limiter, Secret, Transport
-
-DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
+from timezest_async.transport import DEFAULT_BASE_URL, Hooks, Limiter, Secret, Transport
 
 
 class TimeZestClient:

@@ -29,7 +29,6 @@ from timezest_async.cli.connections import Service
 from timezest_async.cli.plans import counted, paginate, plan_lines
 from timezest_async.cli.progress import Display, Manner, duration
 from timezest_async.cli.wording import in_options
-from timezest_async.client import DEFAULT_BASE_URL
 from timezest_async.export import (
     Changes,
     Compression,
@@ -42,6 +41,7 @@ from timezest_async.export import (
     read_unfinished,
     to_stream,
 )
+from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
 

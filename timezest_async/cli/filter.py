@@ -13,8 +13,8 @@ from timezest_async import Expression, RateLimiter, TimeZestClient, tql
 from timezest_async.cli.filters import read_filter
 from timezest_async.cli.plans import PATHS, counted, plan_lines
 from timezest_async.cli.terminal import show
-from timezest_async.client import DEFAULT_BASE_URL
 from timezest_async.sandbox import Sandbox
+from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
 _SAMPLE: Final = 2_000

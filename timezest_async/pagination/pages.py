@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar, cast
-from urllib.parse import quote
 
 import attrs
 import yarl
 
 from timezest_async.converter import Listing, ListStructurer, UnreadableRecord
-from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.pagination.gaps import Gap
+from timezest_async.pagination.links import follow
 from timezest_async.transport import Exchange, Reservation, Transport
 
 T = TypeVar("T")
 
 PAGE_SIZE: Final = 20
 """Records a page, fixed by the service; never relied upon to find the end."""
-
-_UNUSUAL: Final = re.compile(r"[^\x21-\x7e]|#")
-_UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
 
 
 @attrs.frozen
@@ -86,7 +81,6 @@ class PageReader(Generic[T]):
         self._path = path
         self._structurer = structurer
         self._list_url = transport.base_url.joinpath(path.removeprefix("/"))
-        self._usual_start = f"{self._list_url}?"
 
     def first_url(self, query: str, cursor: Mapping[str, str]) -> yarl.URL:
         """Give the URL of a query's first page.
@@ -148,40 +142,16 @@ class PageReader(Generic[T]):
         return Fetched(*links, len(data), make)
 
     def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
-        """Resolve a page's link: absolute, ``/path?…``, ``?a=b``, or bare ``a=b``.
-
-        Its encoding is kept as it is.
+        """Tell what to ask for where a page's link leads; see ``links``.
 
         Args:
             link: ``next_page`` or ``previous_page``.
             page_url: The page that carried it.
 
         Raises:
-            PaginationError: It leads to another origin, where the API key must not go.
+            PaginationError: It leads to another origin, or is no link.
         """
-        if link.startswith(self._usual_start) and not _UNUSUAL.search(link):
-            return yarl.URL(link, encoded=True)
-        # Only what cannot stand in a request line is quoted; the rest stays as the service wrote it.
-        text = _UNSENDABLE.sub(lambda match: quote(match.group()), link)
-        if "=" in text and not re.match(r"[^?#=&]*[:/?]", text):
-            text = "?" + text
-        if text.startswith("?"):
-            text = str(page_url.with_query(None)) + text
-        try:
-            url = yarl.URL(text, encoded=True)
-            if not url.absolute:
-                url = page_url.join(url)
-            origin = _origin(url)
-            elsewhere = origin != _origin(page_url) or url.user is not None
-        except ValueError:
-            shown = self._transport.blot(link)[:200]
-            raise PaginationError(f"the page's link {shown!r} is not a URL") from None
-        if elsewhere:
-            raise PaginationError(
-                f"the page's link leads to {self._transport.blot(origin)}, away from {_origin(page_url)}: "
-                "not followed, since the API key would go there"
-            )
-        return url.with_fragment(None) if url.fragment else url
+        return follow(link, page_url, self._list_url, self._transport.blot)
 
 
 def _gap(exchange: Exchange, record: UnreadableRecord) -> Gap:
@@ -199,7 +169,3 @@ def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | N
 
 def _trim(link: str | None) -> str | None:
     return (link or "").strip() or None
-
-
-def _origin(url: yarl.URL) -> str:
-    return f"{url.scheme}://{url.host}:{url.port}"

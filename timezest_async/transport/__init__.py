@@ -6,10 +6,11 @@ from timezest_async.transport.hooks import Hooks, Moment
 from timezest_async.transport.http import quote_segment
 from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.reservations import Reservation
-from timezest_async.transport.settings import Secret
+from timezest_async.transport.settings import DEFAULT_BASE_URL, Secret
 from timezest_async.transport.transport import Transport
 
 __all__ = [
+    "DEFAULT_BASE_URL",
     "Exchange",
     "Hooks",
     "Limiter",

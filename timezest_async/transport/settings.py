@@ -6,13 +6,16 @@ import base64
 import inspect
 import math
 import ssl
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import attrs
 import yarl
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.transport.hooks import EVENTS, Hooks
+
+DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
+"""The service's documented address."""
 
 
 class Secret(str):
