@@ -15,6 +15,8 @@ from timezest_async import (
     Checkpoint,
     F,
     InvalidRequestError,
+    MultipleFoundError,
+    NotFoundError,
     PaginationError,
     ServerError,
     TimeZestClient,
@@ -261,6 +263,64 @@ async def test_first() -> None:
     assert len(service.asked) == 1
     assert await Service([]).list().first() is None
     assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_one_and_none_and_several() -> None:
+    single = Service(RECORDS[:1]).list()
+    assert (await single.one()).id == RECORDS[0]["id"]
+    assert await single.one_or_none() == await single.one()
+    assert await Service([]).list().one_or_none() is None
+    with pytest.raises(NotFoundError, match="scheduling_requests") as missed:
+        await Service([]).list(F.status == "new").one()
+    assert (missed.value.status, missed.value.request_path) == (404, "/scheduling_requests")
+    service = Service(RECORDS)
+    for only in (service.list().one, service.list().one_or_none, service.list(F.status == "new").one):
+        with pytest.raises(MultipleFoundError, match=f"{RECORDS[0]['id']} and {RECORDS[1]['id']}"):
+            await only()
+    assert len(service.asked) == 3
+    assert (await service.list(limit=1).one()).id == RECORDS[0]["id"]
+    assert not other_tasks()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_empty_pages_without_end_are_an_error(concurrency: int) -> None:
+    service = Service(RECORDS)
+    cut = service.answer
+
+    def answer(url: yarl.URL) -> dict[str, Any]:
+        link = f"?starting_after={len(service.asked)}"
+        return cut(url) | {"next_page": link} if len(service.asked) == 1 else {"data": [], "next_page": link}
+
+    service.answer = answer  # type: ignore[method-assign]
+    got = []
+    with pytest.raises(PaginationError, match="empty pages in a row") as caught:
+        async for one in service.list(concurrency=concurrency):
+            got.append(one.id)
+    assert got == ids(RECORDS[:20])
+    rest = await Service(RECORDS).list(checkpoint=caught.value.checkpoint).to_list()
+    assert ids(rest) == ids(RECORDS[20:])
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("ways", [aiter, lambda listed: listed.pages(), lambda listed: listed.batches(7)])
+def test_an_iteration_carried_to_another_event_loop_says_so(ways: Any, concurrency: int) -> None:
+    iteration = ways(Service(RECORDS).list(concurrency=concurrency))
+
+    async def step() -> Any:
+        return await anext(iteration)
+
+    async def leave() -> None:
+        await iteration.aclose()
+
+    first = asyncio.run(step())
+    with pytest.raises(PaginationError, match="another event loop") as caught:
+        asyncio.run(step())
+    asyncio.run(leave())
+    given = [first] if hasattr(first, "id") else list(getattr(first, "data", first))
+    rest = asyncio.run(Service(RECORDS).list(checkpoint=caught.value.checkpoint).to_list())
+    assert ids([*given, *rest]) == ids(RECORDS)
 
 
 @pytest.mark.asyncio

@@ -14,6 +14,7 @@
     ├── ConnectionFailedError                   no answer: refused, reset, DNS, TLS
     ├── RequestTimeoutError                     no answer in time
     ├── BudgetExhaustedError                    the request budget cannot meet the deadline
+    ├── MultipleFoundError                      several records where one() was to find one
     ├── OutcomeUnknownError                     a create that may or may not have happened
     ├── UnexpectedResponseError                 an answer, but not the documented one
     ├── PaginationError                         a next page that loops or leaves the origin
@@ -57,6 +58,7 @@ __all__ = [
     "FilterSyntaxError",
     "InvalidRequestError",
     "InvalidValueError",
+    "MultipleFoundError",
     "NotFoundError",
     "OutcomeUnknownError",
     "PaginationError",
@@ -136,6 +138,10 @@ class UnexpectedResponseError(TimeZestError):
         self.status = status
         self.body_start = body_start[:500]
         self.retryable = retryable
+
+
+class MultipleFoundError(TimeZestError):
+    """There are several records where ``one()`` was to find a single one."""
 
 
 class PaginationError(TimeZestError):

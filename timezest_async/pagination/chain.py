@@ -16,6 +16,8 @@ from timezest_async.pagination.pages import Fetched, Page, PageReader
 T = TypeVar("T")
 
 _MAX_ASKED: Final = 1_000
+_MAX_EMPTY: Final = 100
+"""Empty pages in a row beyond which a list is taken to have no end: the service sends one at times."""
 
 
 class Chain(Generic[T]):
@@ -34,6 +36,7 @@ class Chain(Generic[T]):
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
         self._firsts: set[int] = set()
+        self._empty = 0
         self._latest: set[str] = set()
         self._beginning: datetime | None = None
 
@@ -59,8 +62,13 @@ class Chain(Generic[T]):
         """Check that the page is none that was there before; leave out what the page before it had too.
 
         Raises:
-            PaginationError: It is: a loop.
+            PaginationError: It is: a loop. Or too many empty ones came.
         """
+        self._empty = 0 if page.data else self._empty + 1
+        if self._empty > _MAX_EMPTY:
+            raise PaginationError(
+                f"{self._empty} empty pages in a row, each with a link to another one: the list has no end"
+            )
         if not page.data:
             return page
         first = hash(page.data[0].id)  # type: ignore[attr-defined]  # every record has an id

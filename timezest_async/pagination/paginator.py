@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
-import attrs
-
-from timezest_async.errors import InvalidRequestError, PaginationError, TimeZestError
+from timezest_async.errors import (
+    InvalidRequestError,
+    MultipleFoundError,
+    NotFoundError,
+)
 from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
 from timezest_async.pagination.gaps import Gaps, OnUnreadable
+from timezest_async.pagination.iterations import Batches, Pages, Records, Run
 from timezest_async.pagination.merging import MergedSource
-from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
+from timezest_async.pagination.pages import PAGE_SIZE, PageReader
 from timezest_async.pagination.serial import SerialSource
 from timezest_async.pagination.sources import QuerySource, Source
 
@@ -51,7 +54,7 @@ class Paginator(Generic[T]):
         self.on_unreadable: Final[OnUnreadable] = on_unreadable
         self._reader = reader
         self._concurrency: int | Literal["auto"] = concurrency
-        self._run: _Run[T] | None = None
+        self._run: Run[T] | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -103,13 +106,48 @@ class Paginator(Generic[T]):
 
     async def first(self) -> T | None:
         """Read the first record only, or None where there is none."""
-        records = Records(self._open(1 if self.limit is None else min(1, self.limit)))
+        return next(iter(await self._first_few(1)), None)
+
+    async def one(self) -> T:
+        """Read the only record there is.
+
+        Raises:
+            NotFoundError: There is none.
+            MultipleFoundError: There are several.
+        """
+        record = await self.one_or_none()
+        if record is None:
+            raise NotFoundError(
+                f"there is no such record: {self!r} is empty",
+                status=404,
+                request_method="GET",
+                request_path=self.start.path,
+            )
+        return record
+
+    async def one_or_none(self) -> T | None:
+        """Read the only record there is, or None where there is none.
+
+        Raises:
+            MultipleFoundError: There are several.
+        """
+        found: list[Any] = await self._first_few(2)
+        if len(found) > 1:
+            ids = " and ".join(str(record.id) for record in found)
+            raise MultipleFoundError(
+                f"there are several such records, {ids} among them: narrow the filter of {self!r}, or take "
+                "the newest with .first()"
+            )
+        return found[0] if found else None
+
+    async def _first_few(self, count: int) -> list[T]:
+        records = Records(self._open(count if self.limit is None else min(count, self.limit)))
         try:
-            return await anext(records, None)
+            return [record async for record in records]
         finally:
             await records.aclose()
 
-    def _open(self, limit: int | None) -> _Run[T]:
+    def _open(self, limit: int | None) -> Run[T]:
         source = open_source(
             self._reader,
             self.start,
@@ -117,7 +155,7 @@ class Paginator(Generic[T]):
             concurrency=self._concurrency,
             gaps=Gaps(self.on_unreadable, self._reader.tell_unreadable),
         )
-        self._run = _Run(source, self.start, limit)
+        self._run = Run(source, self.start, limit)
         return self._run
 
     if not TYPE_CHECKING:
@@ -175,137 +213,3 @@ def open_source(
         raise damaged()
     sources = [open_query(query, part) for query, part in zip(start.queries, parts, strict=True)]
     return MergedSource(sources, position, backwards=backwards, is_sorted=reader.is_sorted)
-
-
-class _Run(Generic[T]):
-    """One reading of a list: shared by the paginator, which is asked for checkpoints, and the iterator."""
-
-    def __init__(self, source: Source[T], start: Checkpoint, left: int | None) -> None:
-        self.source = source
-        self.left = left
-        self._start = start
-        self.held: Checkpoint | None = None
-        """The checkpoint while records are taken that are not handed over yet."""
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        return self.held or attrs.evolve(self._start, position=self.source.position())
-
-
-class _Iteration(Generic[T]):
-    """What the ways of iterating have in common: an end, errors with a checkpoint, nothing left running.
-
-    Reading stops when this object goes, which a ``break`` brings about.
-    """
-
-    def __init__(self, run: _Run[T]) -> None:
-        self._run = run
-        self._source = run.source
-        self._is_open = True
-        self._stopped_by: BaseException | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def _fill(self) -> None:
-        """Wait for the next record.
-
-        Raises:
-            StopAsyncIteration: The end of the list, or the limit, is reached.
-            TimeZestError: With the place to resume from.
-        """
-        if self._stopped_by is not None:
-            error = PaginationError(
-                f"this iteration was stopped by {type(self._stopped_by).__name__}; start anew, with "
-                "list(checkpoint=...) to go on where it stood"
-            )
-            error.checkpoint = self._run.checkpoint
-            raise error
-        has_more = False
-        try:
-            if self._is_open and self._run.left != 0:
-                has_more = await self._source.fill()
-        except BaseException as error:
-            self._stopped_by = error
-            if isinstance(error, TimeZestError):
-                error.checkpoint = self._run.checkpoint
-            raise
-        finally:
-            if not has_more:
-                await self.aclose()
-        if not has_more:
-            raise StopAsyncIteration
-
-    def _take(self) -> T | None:
-        if self._run.left == 0 or not self._is_open:
-            return None
-        record = self._source.take()
-        if record is not None and self._run.left is not None:
-            self._run.left -= 1
-        return record
-
-    async def aclose(self) -> None:
-        """Stop reading, and wait until nothing is under way. Closing twice is fine."""
-        if self._is_open:
-            self._is_open = False
-            self._source.close()
-            await self._source.wait_closed()
-
-    def __del__(self) -> None:
-        if self._is_open:
-            self._source.close()
-
-
-class Records(_Iteration[T]):
-    """Iterate over records."""
-
-    async def __anext__(self) -> T:
-        while (record := self._take()) is None:
-            await self._fill()
-        return record
-
-
-class Pages(_Iteration[T]):
-    """Iterate over pages."""
-
-    async def __anext__(self) -> Page[T]:
-        await self._fill()
-        page = self._source.take_page(self._run.left)
-        if self._run.left is not None:
-            self._run.left -= len(page.data)
-        return page
-
-
-class Batches(_Iteration[T]):
-    """Iterate over lists of records.
-
-    An error that comes while a batch is gathered is raised after what was gathered is handed over.
-    """
-
-    def __init__(self, run: _Run[T], size: int) -> None:
-        super().__init__(run)
-        self._size = size
-        self._failure: TimeZestError | None = None
-
-    async def __anext__(self) -> list[T]:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        batch: list[T] = []
-        self._run.held = self._run.checkpoint
-        try:
-            while len(batch) < self._size:
-                while (record := self._take()) is None:
-                    await self._fill()
-                batch.append(record)
-        except StopAsyncIteration:
-            if not batch:
-                raise
-        except TimeZestError as error:
-            self._run.held = None
-            error.checkpoint = self._run.checkpoint
-            if not batch:
-                raise
-            self._failure = error
-        self._run.held = None
-        return batch

@@ -141,7 +141,10 @@ class QuerySource(Source[T]):
 
 def cancel(task: asyncio.Task[Any]) -> None:
     """Cancel a task, unless its loop is gone and the task with it."""
-    if not task.get_loop().is_closed():
+    loop = task.get_loop()
+    if loop.is_running() and loop is not asyncio._get_running_loop():  # noqa: SLF001  # documented
+        loop.call_soon_threadsafe(task.cancel)
+    elif not loop.is_closed():
         task.cancel()
 
 

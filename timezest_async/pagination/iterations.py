@@ -1,0 +1,172 @@
+"""The ways of iterating over a list: by records, pages and batches."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, Self, TypeVar
+
+import attrs
+
+from timezest_async.errors import PaginationError, TimeZestError
+from timezest_async.pagination.checkpoints import Checkpoint
+from timezest_async.pagination.pages import Page
+from timezest_async.pagination.sources import Source
+
+T = TypeVar("T")
+
+
+class Run(Generic[T]):
+    """One reading of a list: shared by the paginator, which is asked for checkpoints, and the iterator."""
+
+    def __init__(self, source: Source[T], start: Checkpoint, left: int | None) -> None:
+        self.source = source
+        self.left = left
+        self._start = start
+        self.held: Checkpoint | None = None
+        """The checkpoint while records are taken that are not handed over yet."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where it stands."""
+        return self.held or attrs.evolve(self._start, position=self.source.position())
+
+
+class Iteration(Generic[T]):
+    """What the ways of iterating have in common: an end, errors with a checkpoint, nothing left running.
+
+    Reading stops when this object goes, which a ``break`` brings about.
+    """
+
+    def __init__(self, run: Run[T]) -> None:
+        self._run = run
+        self._source = run.source
+        self._is_open = True
+        self._stopped_by: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _fill(self) -> None:
+        """Wait for the next record.
+
+        Raises:
+            StopAsyncIteration: The end of the list, or the limit, is reached.
+            TimeZestError: With the place to resume from.
+        """
+        if self._stopped_by is not None:
+            error = PaginationError(
+                f"this iteration was stopped by {type(self._stopped_by).__name__}; start anew, with "
+                "list(checkpoint=...) to go on where it stood"
+            )
+            error.checkpoint = self._run.checkpoint
+            raise error
+        has_more = False
+        try:
+            if self._is_open and self._run.left != 0:
+                has_more = await self._source.fill()
+        except BaseException as error:
+            self._stopped_by = error
+            if isinstance(error, TimeZestError):
+                error.checkpoint = self._run.checkpoint
+            raise
+        finally:
+            if not has_more:
+                await self.aclose()
+        if not has_more:
+            raise StopAsyncIteration
+
+    def _check_loop(self) -> None:
+        """Check that this is the event loop in which reading began.
+
+        Raises:
+            PaginationError: It is another one.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            error = PaginationError(
+                "this iteration began in another event loop, to which its connections belong: start anew "
+                "here, with list(checkpoint=...) to go on where it stands"
+            )
+            error.checkpoint = self._run.checkpoint
+            raise error
+
+    def _take(self) -> T | None:
+        if self._run.left == 0 or not self._is_open:
+            return None
+        record = self._source.take()
+        if record is not None and self._run.left is not None:
+            self._run.left -= 1
+        return record
+
+    async def aclose(self) -> None:
+        """Stop reading, and wait until nothing is under way. Closing twice is fine."""
+        if self._is_open:
+            self._is_open = False
+            self._source.close()
+            if self._loop in {None, asyncio.get_running_loop()}:
+                await self._source.wait_closed()
+
+    def __del__(self) -> None:
+        if self._is_open:
+            self._source.close()
+
+
+class Records(Iteration[T]):
+    """Iterate over records."""
+
+    async def __anext__(self) -> T:
+        self._check_loop()
+        while (record := self._take()) is None:
+            await self._fill()
+        return record
+
+
+class Pages(Iteration[T]):
+    """Iterate over pages."""
+
+    async def __anext__(self) -> Page[T]:
+        self._check_loop()
+        await self._fill()
+        page = self._source.take_page(self._run.left)
+        if self._run.left is not None:
+            self._run.left -= len(page.data)
+        return page
+
+
+class Batches(Iteration[T]):
+    """Iterate over lists of records.
+
+    An error that comes while a batch is gathered is raised after what was gathered is handed over.
+    """
+
+    def __init__(self, run: Run[T], size: int) -> None:
+        super().__init__(run)
+        self._size = size
+        self._failure: TimeZestError | None = None
+
+    async def __anext__(self) -> list[T]:
+        self._check_loop()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        batch: list[T] = []
+        self._run.held = self._run.checkpoint
+        try:
+            while len(batch) < self._size:
+                while (record := self._take()) is None:
+                    await self._fill()
+                batch.append(record)
+        except StopAsyncIteration:
+            if not batch:
+                raise
+        except TimeZestError as error:
+            self._run.held = None
+            error.checkpoint = self._run.checkpoint
+            if not batch:
+                raise
+            self._failure = error
+        self._run.held = None
+        return batch
