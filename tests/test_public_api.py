@@ -118,6 +118,7 @@ TimeZestError
 ├── ConnectionFailedError
 ├── RequestTimeoutError
 ├── BudgetExhaustedError
+├── MultipleFoundError
 ├── OutcomeUnknownError
 ├── UnexpectedResponseError
 ├── PaginationError
