@@ -11,7 +11,7 @@ import aiohttp
 import cattrs
 import yarl
 
-from timezest_async.converter import make_converter
+from timezest_async.converter import default_converter
 from timezest_async.endpoints import (
     AgentsEndpoint,
     AppointmentTypesEndpoint,
@@ -112,7 +112,7 @@ class TimeZestClient:
             trust_env=trust_env,
             hooks=hooks,
         )
-        converter = make_converter() if converter is None else converter
+        converter = default_converter() if converter is None else converter
         self.scheduling_requests = SchedulingRequestsEndpoint(self._transport, converter)
         self.agents = AgentsEndpoint(self._transport, converter)
         self.teams = TeamsEndpoint(self._transport, converter)

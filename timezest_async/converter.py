@@ -82,7 +82,8 @@ def configure_converter(converter: cattrs.Converter) -> None:
 
 
 @cache
-def _default_converter() -> cattrs.Converter:
+def default_converter() -> cattrs.Converter:
+    """Return the converter that all share who bring none of their own: making one costs milliseconds."""
     return make_converter()
 
 
@@ -92,7 +93,7 @@ def structure(value: Any, cls: type[_T]) -> _T:
     Raises:
         StructureError: The value is not of the documented shape.
     """
-    return _default_converter().structure(value, cls)
+    return default_converter().structure(value, cls)
 
 
 def structure_many(
@@ -114,7 +115,7 @@ def structure_many(
         StructureError: A value is not of the documented shape.
     """
     if converter is None:
-        converter = _default_converter()
+        converter = default_converter()
     return read_all(values, converter.get_structure_hook(cls), cls, path_prefix)
 
 

@@ -34,8 +34,8 @@ their signatures.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from timezest_async.errors.filters import (
     FilterError,
@@ -74,6 +74,9 @@ __all__ = [
     "ValidationError",
 ]
 
+PASSING_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530})
+"""Statuses after which the same request may succeed; those from 520 on are gateways' own."""
+
 
 class ConfigurationError(TimeZestError, ValueError):
     """The client cannot be made, or used, like this."""
@@ -102,13 +105,16 @@ class RequestTimeoutError(TimeZestError):
 
     Attributes:
         seconds: The limit that passed, in seconds.
+        never_sent: Whether it is certain that the service saw nothing of the request: it still waited
+            for the budget or a connection, or was connecting.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, seconds: float | None = None, never_sent: bool = False) -> None:
         super().__init__(message)
         self.seconds = seconds
+        self.never_sent = never_sent
 
 
 class BudgetExhaustedError(TimeZestError):
@@ -178,6 +184,11 @@ class APIStatusError(TimeZestError):
         self.request_method = request_method
         self.request_path = request_path
 
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """Whether the status is one that passes, of the service or of a gateway before it."""
+        return self.status in PASSING_STATUSES
+
     def __str__(self) -> str:
         details = "" if self.errors is None else f" ({self.errors!r})"
         return f"{self.status} for {self.request_method} {self.request_path}: {self.message}{details}"
@@ -206,16 +217,9 @@ class ValidationError(APIStatusError):
 class RateLimitedError(APIStatusError):
     """429: the account's requests of the last minute are used up."""
 
-    retryable = True
-
 
 class ServerError(APIStatusError):
-    """5xx: the service failed."""
-
-    @property
-    def retryable(self) -> bool:  # type: ignore[override]
-        """Whether the status is one that passes: 500, 502, 503 or 504."""
-        return self.status in {500, 502, 503, 504}
+    """5xx: the service failed, or a gateway before it."""
 
 
 class OutcomeUnknownError(TimeZestError):
@@ -225,8 +229,10 @@ class OutcomeUnknownError(TimeZestError):
 
     Attributes:
         parameters: What was to be created, as it was sent.
-        sent_at: When it was first sent (UTC).
+        sent_at: When it was first sent (UTC), by our clock.
         status: The HTTP status of the answer, or None where none was read.
+        clock_offset: How far the service's clock was ahead of ours then, by the ``Date`` of its answers;
+            None where it had not answered anything yet.
     """
 
     def __init__(
@@ -236,25 +242,29 @@ class OutcomeUnknownError(TimeZestError):
         parameters: Mapping[str, Any],
         sent_at: datetime,
         status: int | None = None,
+        clock_offset: timedelta | None = None,
     ) -> None:
         super().__init__(message)
         self.parameters = dict(parameters)
         self.sent_at = sent_at
         self.status = status
+        self.clock_offset = clock_offset
 
     async def find_candidates(self, client: Any) -> list[Any]:
         """List the scheduling requests that may be the one this create was for.
 
-        Reads the requests created from 120 s before the sending on, and of the same ticket, else
-        contact, else end user's e-mail, else appointment type: whichever the create named first.
+        Reads the requests created from 120 s before the sending on (by the service's clock, as the
+        ``Date`` of its answers tells it; ours may be wrong), of the same appointment type and resources,
+        and of the same ticket, else contact, else end user's e-mail: whichever the create named first.
 
         Args:
             client: A ``TimeZestClient`` of the same account.
 
         Returns:
-            The candidates, newest first; empty where the create surely did not happen, or not yet.
+            The candidates, newest first. None found is no proof: a service that is slow may create it
+            yet. Look again after a minute or two before you create again.
         """
         candidates: list[Any] = await client.scheduling_requests.find_candidates(
-            self.parameters, self.sent_at
+            self.parameters, self.sent_at, clock_offset=self.clock_offset
         )
         return candidates

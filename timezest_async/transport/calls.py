@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -22,12 +22,14 @@ from timezest_async.errors import (
 from timezest_async.transport import wire
 from timezest_async.transport.bodies import opening
 from timezest_async.transport.budgets import Limiter, Slot
+from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Moment, tell
 from timezest_async.transport.http import Answer, Decode, Request, decipher, retry_after
 from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
 from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
 from timezest_async.transport.sessions import Sessions
 from timezest_async.transport.settings import Secret, Settings
+from timezest_async.transport.time_limits import TimeLimit
 
 NOTICEABLE = 0.001
 """Seconds from which on waiting for the budget is told to the hooks."""
@@ -44,7 +46,8 @@ class Exchange:
         retries_taken: How many times it was sent again before this answer came.
         seconds: How long the last attempt took.
         waited: Seconds spent waiting for the budget and in back-offs.
-        sent_at: When it was first sent (UTC).
+        sent_at: When it was first sent (UTC), by our clock.
+        clock_offset: How far the service's clock is ahead of ours, if its answers tell.
         body: The answer as it came, decompressed.
     """
 
@@ -55,6 +58,7 @@ class Exchange:
     seconds: float
     waited: float
     sent_at: datetime
+    clock_offset: timedelta | None = None
     body: bytes = attrs.field(default=b"", repr=False)
     _key: Secret = attrs.field(default=Secret(), repr=False, alias="key")
 
@@ -85,6 +89,7 @@ class Call:
         random: Returns numbers from 0 to 1.
         reservation: A slot to use for the first attempt.
         decode: Tried on a good answer's body before it is parsed as JSON.
+        clock: Learns the service's time.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Call:
         random: Callable[[], float],
         reservation: Reservation | None = None,
         decode: Decode | None = None,
+        clock: ServiceClock,
     ) -> None:
         self._request = request
         self._payload = payload
@@ -107,6 +113,7 @@ class Call:
         self._random = random
         self._reservation = reservation
         self._decode = decode
+        self._service_clock = clock
         self._slot: Slot | None = None
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock() if reservation is None else reservation.asked_at
@@ -129,6 +136,7 @@ class Call:
                 max_attempts=self._settings.max_attempts,
                 random=self._random,
                 remaining=self._remaining,
+                asked=self._asked,
             )
         finally:
             self._error = None
@@ -162,15 +170,22 @@ class Call:
         error: BaseException | None = None
         try:
             answer = await self._receive(session, slot, reception, number)
-            payload = decipher(self._request, answer, key=self._settings.key, decode=self._decode)
+            payload = decipher(
+                self._request,
+                answer,
+                key=self._settings.key,
+                now=self._service_clock.now(),
+                decode=self._decode,
+            )
             return Exchange(
                 status=answer.status,
                 payload=payload,
                 url=self._request.url,
                 retries_taken=number - 1,
-                seconds=self._clock() - began,
+                seconds=self._clock() - began - reception.queued,
                 waited=self._waited,
                 sent_at=self._sent_at,
+                clock_offset=self._service_clock.offset,
                 body=answer.body,
                 key=self._settings.key,
             )
@@ -181,11 +196,13 @@ class Call:
             raise
         finally:
             # Does nothing where the slot's fate is known better by now.
-            slot.lost()
+            if reception.departure.never_sent:
+                slot.release()
+            else:
+                slot.lost()
             self._idle_since = self._clock()
-            self._tell(
-                "on_response", number, error, status=reception.status, seconds=self._idle_since - began
-            )
+            seconds = self._idle_since - began - reception.queued
+            self._tell("on_response", number, error, status=reception.status, seconds=seconds)
         raise self._last_error(verdict, number)
 
     def _last_error(self, error: TimeZestError, number: int) -> TimeZestError:
@@ -223,21 +240,27 @@ class Call:
         """Make one exchange within its time, and settle its slot."""
 
         def on_headers() -> None:
+            self._service_clock.observe(reception.headers)
             if reception.status == 429:
-                slot.limited(self._pause(number, retry_after(reception.headers)))
+                asked_for = retry_after(reception.headers, now=self._service_clock.now())
+                slot.limited(self._pause(number, asked_for))
             else:
                 slot.answered()
 
-        remaining = self._remaining()
-        timeout = self._settings.timeout if remaining is None else min(self._settings.timeout, remaining)
+        limit = TimeLimit(self._settings.timeout, self._remaining())
+        departure = reception.departure
+        departure.on_queue = limit.queue
         failure: ConnectionFailedError | None = None
         try:
-            async with asyncio.timeout(timeout):
+            async with limit.guard:
                 return await wire.exchange(session, self._request, self._settings, reception, on_headers)
         except ConnectionFailedError as error:
             failure = error
         except TimeoutError:
             pass
+        finally:
+            reception.queued = limit.queued
+            self._waited += limit.queued
         if failure is not None:
             if failure.never_sent:
                 slot.release()
@@ -245,9 +268,14 @@ class Call:
         if reception.status is not None and reception.status >= 300:
             # The status says all that matters; only its explanation did not come in time.
             return reception.answer("truncated")
-        if timeout < self._settings.timeout:
-            raise deadline_passed(self._settings.deadline or 0.0, self._asked)
-        raise RequestTimeoutError(f"{self._asked} was not answered within {timeout:g} s.", seconds=timeout)
+        if limit.is_deadline:
+            deadline = self._settings.deadline or 0.0
+            raise deadline_passed(deadline, self._asked, never_sent=departure.never_sent)
+        seconds = self._settings.timeout
+        how = "could not connect" if departure.never_sent else "was not answered"
+        raise RequestTimeoutError(
+            f"{self._asked} {how} within {seconds:g} s.", seconds=seconds, never_sent=departure.never_sent
+        )
 
     @property
     def _asked(self) -> str:
@@ -265,7 +293,7 @@ class Call:
         """Return what an attempt's error means: for a create, whether it may have happened."""
         if self._payload is None or self._sent_at is None:
             return error
-        if isinstance(error, ConnectionFailedError) and error.never_sent:
+        if isinstance(error, ConnectionFailedError | RequestTimeoutError) and error.never_sent:
             return error
         if isinstance(error, APIStatusError) and error.status < 500 and error.status != 408:
             return error
@@ -276,6 +304,7 @@ class Call:
             parameters=self._payload,
             sent_at=self._sent_at,
             status=status,
+            clock_offset=self._service_clock.offset,
         )
 
     def _tell(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:

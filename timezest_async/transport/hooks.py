@@ -15,6 +15,8 @@ EVENTS: Final = ("on_request", "on_response", "on_retry", "on_wait")
 """The methods of ``Hooks`` that it has to have."""
 
 _logger = logging.getLogger("timezest_async")
+# Where nobody has configured logging, Python would write warnings to stderr as bare words.
+_logger.addHandler(logging.NullHandler())
 
 
 @attrs.frozen

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
@@ -32,10 +31,10 @@ from timezest_async.errors import (
     ValidationError,
 )
 from timezest_async.transport.bodies import NotJSONError, error_details, opening, parse_json
+from timezest_async.transport.clocks import http_date
 from timezest_async.transport.settings import Secret
 
 USER_AGENT = f"timezest-async/{__version__}"
-RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 _CLASSES: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -227,19 +226,11 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
         seconds = float(text)
         # 400 digits make infinity, which no caller could wait for or compare usefully.
         return min(seconds, 1e9)
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    since = _http_date(headers.get("Date", "")) or now or datetime.now(UTC)
+    since = http_date(headers.get("Date", "")) or now or datetime.now(UTC)
     return max(0.0, (until - since).total_seconds())
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) -> Any:

@@ -58,6 +58,8 @@ async def reserve(limiter: Limiter, deadline: float | None, *, again: Slot | Non
     return Reservation(slot, asked_at, asyncio.get_running_loop().time() - asked_at)
 
 
-def deadline_passed(seconds: float, asked: str) -> RequestTimeoutError:
+def deadline_passed(seconds: float, asked: str, *, never_sent: bool = True) -> RequestTimeoutError:
     """Say that a deadline passed before anything else went wrong."""
-    return RequestTimeoutError(f"{asked} was not done within its deadline of {seconds:g} s.", seconds=seconds)
+    return RequestTimeoutError(
+        f"{asked} was not done within its deadline of {seconds:g} s.", seconds=seconds, never_sent=never_sent
+    )

@@ -2,17 +2,21 @@
 
 Which errors deserve it, each error says itself (``retryable``); a create's errors are sorted before
 they come here. stamina does the repeating, so that its testing mode, its instrumentation and
-``set_active(False)`` work as its users know them.
+``set_active(False)`` work as its users know them. Only its own way of logging is left out: retries are
+logged here, with what is asked and why it failed.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from timezest_async.errors import APIStatusError, RateLimitedError, TimeZestError
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("timezest_async")
 
 FIRST_BACK_OFF = 0.1
 """Seconds; the upper bound of the back-off before retry n is this times two to the n."""
@@ -64,14 +68,18 @@ async def with_retries(
     max_attempts: int,
     random: Callable[[], float],
     remaining: Callable[[], float | None],
+    asked: str,
 ) -> T:
     """Make attempts until one succeeds, or its error is one that stays.
+
+    Each retry is logged to ``timezest_async`` at INFO, giving up at WARNING.
 
     Args:
         attempt: Makes attempt number 1, 2, … and raises a TimeZestError where it fails.
         max_attempts: How many attempts there are at most.
         random: Returns numbers from 0 to 1.
         remaining: Returns the seconds up to the deadline, or None.
+        asked: Method and route, for the log.
 
     Raises:
         TimeZestError: The last attempt's.
@@ -81,7 +89,7 @@ async def with_retries(
     except TimeZestError as error:
         if not error.retryable:
             raise
-        first = error
+        failure = error
 
     number = 1
 
@@ -99,10 +107,35 @@ async def with_retries(
     # Entered only now: it costs more than a request that succeeds can afford.
     import stamina  # noqa: PLC0415
 
-    async for trial in stamina.retry_context(on=delay, attempts=max_attempts, timeout=None):
-        with trial:
-            number = trial.num
-            if number == 1:
-                raise first
-            return await attempt(number)
+    logging.getLogger("stamina").addFilter(_is_not_ours)
+    trials = stamina.retry_context(on=delay, attempts=max_attempts, timeout=None)
+    try:
+        async for trial in trials.with_name(f"{_OURS}{asked}", (), {}):
+            with trial:
+                number = trial.num
+                if number == 1:
+                    raise failure
+                _logger.info("%s: attempt %d failed (%s); sent again.", asked, number - 1, _reason(failure))
+                try:
+                    return await attempt(number)
+                except TimeZestError as error:
+                    failure = error
+                    raise
+    except TimeZestError:
+        if number > 1:
+            _logger.warning("%s: attempt %d failed (%s); given up.", asked, number, _reason(failure))
+        raise
     raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
+
+
+def _reason(error: TimeZestError) -> str:
+    """Return an error in one line: what a service says must not look like lines of a log."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+_OURS = "timezest_async: "
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Drop what stamina logs of our retries, a bare word on stderr where nobody has configured logging."""
+    return not str(getattr(record, "stamina.callable", "")).startswith(_OURS)

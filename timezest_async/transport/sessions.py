@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 import warnings
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -32,6 +33,8 @@ class Sessions:
         self._trust_env = trust_env
         self._own: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._own_loop: asyncio.AbstractEventLoop | None = None
         self._guard: AsyncGenerator[None, None] | None = None
         self._ever_opened = False
         self.closed = False
@@ -41,7 +44,8 @@ class Sessions:
         """Return the session for the running loop.
 
         Raises:
-            ConfigurationError: The client, or the session it borrowed, is closed.
+            ConfigurationError: The client, or the session it borrowed, is closed, or in use in another
+                thread.
         """
         if self.closed:
             raise ConfigurationError(
@@ -59,9 +63,10 @@ class Sessions:
                 )
             return self._borrowed
         loop = asyncio.get_running_loop()
-        if self._own is None or self._own.closed or self._loop is not loop:
+        self._claim(loop)
+        if self._own is None or self._own.closed or self._own_loop is not loop:
             await self._discard()
-            self._own, self._loop = self._open(), loop
+            self._own, self._own_loop = self._open(), loop
             # asyncio.run ends every asynchronous generator before it closes its loop, so this one
             # closes the connections of a client that outlives its loop, while they still can be.
             self._guard = _close_with_loop(self._own)
@@ -70,9 +75,25 @@ class Sessions:
         return self._own
 
     async def close(self) -> None:
-        """Close the session if it is ours; once closed, closing does nothing."""
+        """Close the session if it is ours; once closed, closing does nothing.
+
+        Raises:
+            ConfigurationError: It is in use in another thread, where alone it can be closed.
+        """
+        if self._own is not None:
+            self._claim(asyncio.get_running_loop())
         self.closed = True
         await self._discard()
+
+    def _claim(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Note by which loop the client is used; two at a time would meet in what belongs to one."""
+        with self._lock:
+            if self._loop is not loop and self._loop is not None and self._loop.is_running():
+                raise ConfigurationError(
+                    "This client is in use in another thread, by an event loop that still runs: make a client"
+                    " for each thread, or hand the work to that loop by asyncio.run_coroutine_threadsafe."
+                )
+            self._loop = loop
 
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -84,8 +105,8 @@ class Sessions:
         )
 
     async def _discard(self) -> None:
-        own, loop, guard = self._own, self._loop, self._guard
-        self._own = self._loop = self._guard = None
+        own, loop, guard = self._own, self._own_loop, self._guard
+        self._own = self._own_loop = self._guard = None
         if own is None or guard is None:
             return
         if loop is asyncio.get_running_loop():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import inspect
+import ipaddress
 import math
+import re
 import ssl
 from typing import Any, Final, NoReturn
 
@@ -16,6 +18,7 @@ from timezest_async.transport.hooks import EVENTS, Hooks
 
 DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
 """The service's documented address."""
+_LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
 
 
 class Secret(str):
@@ -100,7 +103,28 @@ def _url_problem(url: yarl.URL, text: str) -> str | None:
         return "it carries a user name or password, where the API key is the only credential"
     if "?" in text or "#" in text:
         return "it has a query or a fragment"
-    _ = url.port
+    return _host_problem(url)
+
+
+def _host_problem(url: yarl.URL) -> str | None:
+    """Say why nothing can be sent to a URL's host; the resolver and aiohttp would say it much later."""
+    if url.port == 0:
+        return "there is no port 0"
+    host = url.raw_host or ""
+    if ":" in host:  # yarl has checked all of an IPv6 address
+        return None
+    labels = host.removesuffix(".").split(".")
+    if len(host) > 254 or not all(map(_LABEL.match, labels)):
+        return (
+            "its host is not a name that DNS can know (labels of 1 to 63 letters, digits, '-' and '_',"
+            " separated by '.', 253 characters in all)"
+        )
+    # A last label that is a number makes it an address: of these only the full form is sent anywhere.
+    if labels[-1].isdigit() or re.match(r"0[xX][0-9A-Fa-f]*\Z", labels[-1]):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            return "its host is not a full IPv4 address, such as 127.0.0.1"
     return None
 
 
@@ -112,7 +136,7 @@ def check_proxy(proxy: object) -> tuple[yarl.URL | None, Secret | None]:
         url = yarl.URL(str(proxy)) if isinstance(proxy, str | yarl.URL) else yarl.URL()
     except ValueError:
         url = yarl.URL()
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or _host_problem(url):
         # A traceback with locals is not to show its password either.
         url = yarl.URL()
         raise ConfigurationError(

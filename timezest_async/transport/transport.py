@@ -13,6 +13,7 @@ import yarl
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.transport import calls, reservations, settings as checks
 from timezest_async.transport.budgets import Limiter
+from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Hooks, tell
 from timezest_async.transport.http import Decode, Request, build_request
 from timezest_async.transport.rate_limits import RateLimiter
@@ -34,7 +35,8 @@ class Transport:
         api_key: The API key. It shows in no repr, log, error, traceback or pickle.
         base_url: The service's address.
         session: A session to borrow, never closed here; otherwise one of its own is made when needed.
-        timeout: Seconds for one attempt, not counting the wait for the budget.
+        timeout: Seconds for one attempt, not counting the waits for the budget and for one of a limited
+            number of connections.
         deadline: Seconds for one call altogether: waits, attempts and back-offs; None for no limit.
         max_attempts: How often one call is sent at most.
         rate_limiter: The budget; by default one of its own of 180 requests per 60 s.
@@ -100,6 +102,7 @@ class Transport:
             )
         self._sessions = Sessions(session, trust_env=trust_env)
         self._limiter: Limiter = RateLimiter() if rate_limiter is None else rate_limiter
+        self.clock = ServiceClock()
         self._random = random.Random().random  # noqa: S311 - spreads load, guards nothing
 
     def __repr__(self) -> str:
@@ -237,4 +240,5 @@ class Transport:
             random=self._random,
             reservation=slot,
             decode=decode,
+            clock=self.clock,
         )

@@ -15,11 +15,16 @@ from aiohttp.client_middlewares import ClientHandlerType
 from multidict import CIMultiDict
 
 from timezest_async.errors import ConnectionFailedError
+from timezest_async.transport.departures import Departure
 from timezest_async.transport.http import Answer, Request
 from timezest_async.transport.settings import Settings
 
 MAX_ERROR_BYTES = 65_536
 """Bytes that are read of the body of an error: what explains it stands at its beginning."""
+MAX_HEADER_BYTES = 65_536
+"""Bytes of one response header that are read: gateways and security policies fill 8 KB easily."""
+MAX_HEADERS = 1_024
+"""Response headers that are read."""
 _NOT_CONNECTED: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientProxyConnectionError, "The proxy cannot be reached"),
     (aiohttp.ClientConnectorDNSError, "The host's name cannot be resolved"),
@@ -39,11 +44,21 @@ class _LostError(Exception):
 
 @attrs.define(eq=False)
 class Reception:
-    """An answer while it arrives; what is here survives the time-out that ends the arrival."""
+    """An answer while it arrives; what is here survives the time-out that ends the arrival.
+
+    Attributes:
+        status: The HTTP status, once it is there.
+        headers: The answer's.
+        chunks: The body, as far as it has come.
+        departure: How far the request came.
+        queued: Seconds that it waited for a connection.
+    """
 
     status: int | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
+    departure: Departure = attrs.field(factory=Departure, repr=False)
+    queued: float = 0.0
 
     def answer(self, flaw: Literal["truncated", "too large"] | None) -> Answer:
         """Return what has arrived."""
@@ -72,15 +87,16 @@ async def exchange(
     """
     failure: ConnectionFailedError | None = None
     response: aiohttp.ClientResponse | None = None
+    departure = reception.departure
     try:
-        response = await _send(session, request, settings)
+        response = await _send(session, request, settings, departure)
     except (aiohttp.ClientError, OSError, _LostError) as error:
-        failure = _connection_failed(error.cause if isinstance(error, _LostError) else error)
+        failure = _connection_failed(error.cause if isinstance(error, _LostError) else error, departure)
     except RuntimeError as error:
         # aiohttp's way to say that somebody closed the session after it was lent out.
         if not session.closed:
             raise
-        failure = _connection_failed(error)
+        failure = _connection_failed(error, departure)
     if response is None:
         raise failure or AssertionError("a request without a response has failed")
     reception.status = response.status
@@ -109,7 +125,7 @@ async def exchange(
 
 
 async def _send(
-    session: aiohttp.ClientSession, request: Request, settings: Settings
+    session: aiohttp.ClientSession, request: Request, settings: Settings, departure: Departure
 ) -> aiohttp.ClientResponse:
     headers: dict[str, str] = dict(request.headers)
     extra: dict[str, Any] = {}
@@ -147,13 +163,17 @@ async def _send(
         allow_redirects=False,
         raise_for_status=False,
         auto_decompress=True,
-        middlewares=(once, *own),
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
+        middlewares=(once, *own, departure.watch),
         **extra,
     )
 
 
-def _connection_failed(error: BaseException) -> ConnectionFailedError:
+def _connection_failed(error: BaseException, departure: Departure) -> ConnectionFailedError:
     """Describe why no answer came, by what is safe to show."""
+    never_sent = departure.never_sent
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ConnectionFailedError(
             f"The proxy refused to connect (status {error.status}).", never_sent=True
@@ -171,4 +191,6 @@ def _connection_failed(error: BaseException) -> ConnectionFailedError:
         why = error.strerror
     else:
         why = type(error).__name__
+    if never_sent:
+        return ConnectionFailedError(f"No connection could be made: {why}.", never_sent=True)
     return ConnectionFailedError(f"The connection was lost before an answer came: {why}.")
