@@ -34,7 +34,8 @@ class TimeZestClient:
             error, traceback or pickle.
         base_url: The service's address; by default ``TIMEZEST_BASE_URL``, else the real one.
         session: An ``aiohttp.ClientSession`` to borrow; it is never closed here.
-        timeout: Seconds for one attempt, not counting the wait for the request budget.
+        timeout: Seconds for one attempt, not counting the waits for the request budget and for one of a
+            limited number of connections.
         deadline: Seconds for one call altogether (in a list: for one page): waits, attempts and back-offs.
         max_attempts: How often one request is sent at most.
         rate_limiter: The request budget; by default ``RateLimiter(180, 60.0)``, the service's own limit per

@@ -322,3 +322,9 @@ def test_naive_datetimes_never_reach_a_list() -> None:
     with pytest.raises(FilterError, match="naive"):
         TimeZestClient(KEY).scheduling_requests.list(F.created_at > datetime(2026, 1, 1))  # noqa: DTZ001
     TimeZestClient(KEY).scheduling_requests.list(F.created_at > datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_clients_share_the_converter_that_they_do_not_bring() -> None:
+    clients = [TimeZestClient(api_key="key") for _ in range(3)]
+    endpoints = [getattr(client, name) for client in clients for name in ("agents", "scheduling_requests")]
+    assert len({id(vars(endpoint)["_converter"]) for endpoint in endpoints}) == 1

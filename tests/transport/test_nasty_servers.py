@@ -269,3 +269,32 @@ async def test_a_deadline_is_kept_within_50_milliseconds(name: str, deadline: fl
                 await transport.get("/x", route="/x")
             assert time.perf_counter() - before <= deadline + 0.05
         await transport.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("path", "steps", "hinted"),
+    [
+        ("", [respond(404)], [True, False]),
+        ("/gateway", [respond(404)], [True, False]),
+        ("", [GOOD, respond(404)], [False, False]),
+        ("", [respond(401), respond(404)], [False, True]),
+        ("/v1", [respond(404)], [False, False]),
+        ("/gateway/v1/", [respond(404)], [False, False]),
+    ],
+)
+async def test_a_base_url_without_its_version_is_told_so_on_the_first_404(
+    path: str, steps: list[Any], hinted: list[bool]
+) -> None:
+    async with serving(*steps) as script:
+        transport = Transport(api_key="key", base_url=script.url + path)
+        told = []
+        for _ in hinted:
+            try:
+                await transport.get("/x", route="/x")
+            except errors.TimeZestError as error:
+                told.append("without '/v1'" in str(error))
+            else:
+                told.append(False)
+        assert told == hinted
+        await transport.close()

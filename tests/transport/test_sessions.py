@@ -213,3 +213,38 @@ def test_a_borrowed_session_of_another_loop_is_named() -> None:
         with asyncio.Runner() as second:
             second.run(use())
         first.run(sessions[0].close())
+
+
+# Threads
+
+
+@pytest.mark.parametrize("act", ["get", "post", "reserve", "close"])
+def test_a_transport_in_use_in_another_thread_says_so(act: str) -> None:
+    result: list[BaseException] = []
+
+    def elsewhere(transport: Transport) -> None:
+        acts = {
+            "get": lambda: get(transport),
+            "post": lambda: transport.post("/x", {}, route="/x"),
+            "reserve": transport.reserve,
+            "close": transport.close,
+        }
+        try:
+            asyncio.run(acts[act]())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+            result.append(error)
+
+    async def main() -> None:
+        async with serving(GOOD) as script:
+            transport = Transport(api_key="key", base_url=script.url)
+            await get(transport)
+            await asyncio.to_thread(elsewhere, transport)
+            # Here it is as good as before.
+            await get(transport)
+            assert script.connections == 1
+            await transport.close()
+
+    asyncio.run(main())
+    [error] = result
+    assert isinstance(error, ConfigurationError)
+    assert "another thread" in str(error)

@@ -92,6 +92,33 @@ def test_unfit_arguments_are_refused_with_advice_and_without_secrets(
         assert KEY not in repr([frame.locals for frame in frames])
 
 
+UNSENDABLE = [
+    "127.1:9", "127.1", "1", "0", "0x7f.1", "0x7f000001", "256.1.1.1", "1.2.3", "1.2.3.4.5", "1.2.3.4.",
+    "127.0.0.01", "com.123", ".", "..", ".a", "a..b", "a b", "a%20b", "a%00b", "%", "*.com", "a,b", "a;b",
+    "(a)", "a'b", "a!b", "a~b", "a|b", "a^b", "a`b", "a<b", 'a"b', "a{b", "a&b", "a=b", "a+b", "a$b", "a\\b",
+    "x" * 64 + ".com", "x" * 256, ("x" * 60 + ".") * 5 + "com", "é" * 60 + ".de", "\u200b.com", "\ud800",
+    "a:0", "a:65536", "a:99999", "a:-1", "a:x", "[::1", "[]", "[1.2.3.4]",
+]  # fmt: skip
+SENDABLE = [
+    "localhost", "LOCALHOST:80", "127.0.0.1:9", "0.0.0.0", "[::1]:8787", "[fe80::1%25eth0]",
+    "[::ffff:1.2.3.4]",
+    "a", "a.", "my_service", "a-b.c-d", "123.com", "1e3", "x" * 63 + ".com", "münchen.de", "☃.net", "a:65535",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", ["base_url", "proxy"])
+@pytest.mark.parametrize("host", UNSENDABLE)
+def test_hosts_that_nothing_can_be_sent_to_are_refused(host: str, argument: str) -> None:
+    with pytest.raises(ConfigurationError, match=argument):
+        Transport(**{"api_key": KEY, "base_url": URL, argument: f"http://{host}/v1"})
+
+
+@pytest.mark.parametrize("argument", ["base_url", "proxy"])
+@pytest.mark.parametrize("host", SENDABLE)
+def test_hosts_that_may_exist_are_not(host: str, argument: str) -> None:
+    Transport(**{"api_key": KEY, "base_url": URL, argument: f"http://{host}/v1"})
+
+
 @pytest.mark.parametrize("key", [f"{KEY}\n", f"Bearer {KEY}", f"{KEY}é"])
 def test_not_even_a_traceback_with_locals_shows_a_refused_key(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

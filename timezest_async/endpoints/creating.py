@@ -130,6 +130,9 @@ _TICKET_NUMBERS: Final[Mapping[str, tql.TicketNumber[tql.SchedulingRequestAttrib
     EntityType.HALO_PSA_TICKET: F.halo_psa_ticket_number,
     EntityType.SERVICE_NOW_TASK: F.service_now_task_number,
 }
+_TICKET_IDS: Final[Mapping[str, tql.Id[tql.SchedulingRequestAttributes, Any]]] = {
+    EntityType.SERVICE_NOW_TASK: F.service_now_task_id,
+}
 _CONTACT_IDS: Final[Mapping[str, tql.Id[tql.SchedulingRequestAttributes, Any]]] = {
     EntityType.AUTOTASK_CONTACT: F.autotask_contact_id,
     EntityType.CONNECTWISE_PSA_CONTACT: F.connectwise_psa_contact_id,
@@ -141,16 +144,18 @@ _CONTACT_IDS: Final[Mapping[str, tql.Id[tql.SchedulingRequestAttributes, Any]]] 
 def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequestAttributes]:
     """Say what a scheduling request made of a create's parameters has in common with them.
 
-    That is the first of: the ticket, the contact, the end user's e-mail, the appointment type. A ticket named
-    by its id alone cannot be filtered on; and the e-mail does not count where an entity may override it.
+    That is the first of: the ticket, the contact, the end user's e-mail, the appointment type. Most tickets
+    named by their ids alone cannot be filtered on; and the e-mail does not count where an entity may override
+    it. What else they have in common, ``may_be_of`` tells.
     """
     entities = [structure(entity, AssociatedEntity) for entity in parameters.get("associated_entities", ())]
     for entity in entities:
         if entity.type in _TICKET_NUMBERS and entity.number is not None:
             return _TICKET_NUMBERS[entity.type] == entity.number
-    for entity in entities:
-        if entity.type in _CONTACT_IDS and entity.id is not None:
-            return _CONTACT_IDS[entity.type].operate(tql.Operator.EQ, entity.id)
+    for attributes in (_TICKET_IDS, _CONTACT_IDS):
+        for entity in entities:
+            if entity.type in attributes and entity.id is not None:
+                return attributes[entity.type].operate(tql.Operator.EQ, entity.id)
     email = parameters.get("end_user_email")
     if email is not None and not any(entity.type in CONTACT_TYPES | TICKET_TYPES for entity in entities):
         # LIKE, because the service may have changed the case.
@@ -161,8 +166,14 @@ def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequ
 def may_be_of(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
     """Tell whether a scheduling request may have been made of a create's parameters.
 
-    It may not be where it names another ticket than the one that the parameters name by its id.
+    It may not where it names another appointment type, other resources, or another ticket than the one that
+    the parameters name by its id. What it does not name at all proves nothing.
     """
+    if request.appointment_type_id not in {None, parameters["appointment_type_id"]}:
+        return False
+    resources = {resource.id for resource in request.resources}
+    if resources and resources != set(parameters["resource_ids"]):
+        return False
     for entity in parameters.get("associated_entities", ()):
         if entity["type"] in TICKET_TYPES and entity.get("number") is None:
             ids = {one.id for one in request.associated_entities if one.type == entity["type"]}

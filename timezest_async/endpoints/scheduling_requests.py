@@ -16,7 +16,7 @@ from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.tql import scheduling_request as F
 
 _CANDIDATES_SINCE: Final = timedelta(seconds=120)
-"""How much earlier than it was sent a create may seem to have happened: clocks differ."""
+"""How much earlier than it was sent a create may seem to have happened."""
 
 
 class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
@@ -158,15 +158,25 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             parameters=parameters,
             sent_at=exchange.sent_at,
             status=exchange.status,
+            clock_offset=exchange.clock_offset,
         )
         unknown.retries_taken = exchange.retries_taken
         raise unknown
 
     async def find_candidates(
-        self, parameters: Mapping[str, Any], sent_at: datetime
+        self, parameters: Mapping[str, Any], sent_at: datetime, *, clock_offset: timedelta | None = None
     ) -> Sequence[SchedulingRequest]:
-        """List what may have come of a create; see ``OutcomeUnknownError.find_candidates``."""
-        since = F.created_at >= sent_at - _CANDIDATES_SINCE
+        """List what may have come of a create; see ``OutcomeUnknownError.find_candidates``.
+
+        Args:
+            parameters: What was sent.
+            sent_at: When, by our clock.
+            clock_offset: How far the service's clock was ahead of ours then; None for how far it is now,
+                which costs a request where this client has not been answered yet.
+        """
+        if clock_offset is None:
+            clock_offset = await self._transport.clock_offset(self.path)
+        since = F.created_at >= sent_at + clock_offset - _CANDIDATES_SINCE
         try:
             found = await self.list(since & likeness(parameters)).to_list()
         except TimeZestError as error:

@@ -207,7 +207,16 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such record."""
+    """404: there is no such record.
+
+    Attributes:
+        hint: What may be the matter otherwise, such as a ``base_url`` without its ``/v1``; or None.
+    """
+
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return super().__str__() if self.hint is None else f"{super().__str__()} ({self.hint})"
 
 
 class ValidationError(APIStatusError):

@@ -25,6 +25,7 @@ class Call:
         query_string: The query as sent, still encoded.
         query: The query decoded; of a name given twice, the last.
         body: The body's bytes.
+        now: The sandbox's time, in epoch seconds.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Call:
     query_string: str
     query: Mapping[str, str]
     body: bytes = b""
+    now: float = 0.0
 
     @property
     def url(self) -> str:

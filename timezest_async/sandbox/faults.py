@@ -26,7 +26,6 @@ from datetime import datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from time import time
 from typing import ClassVar, cast
 
 from attrs import evolve, field, frozen
@@ -93,7 +92,7 @@ class TooManyRequests(Fault):
     def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
         value = self.retry_after
         if isinstance(value, timedelta):
-            value = formatdate(time() + value.total_seconds(), usegmt=True)
+            value = formatdate(call.now + value.total_seconds(), usegmt=True)
         elif isinstance(value, datetime):
             value = formatdate(value.timestamp(), usegmt=True)
         return error_answer(429, "Too many requests", {} if value is None else {"Retry-After": str(value)})

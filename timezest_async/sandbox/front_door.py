@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any, Final
 
 from aiohttp import web
@@ -33,6 +34,7 @@ class FrontDoor:
         faults: What is to go wrong.
         seen: Where requests are recorded, or None.
         latency: Seconds before every answer.
+        clock: Epoch seconds; every answer's ``Date``.
     """
 
     service: Service
@@ -42,6 +44,7 @@ class FrontDoor:
     faults: Faults
     seen: list[RequestSeen] | None
     latency: float
+    clock: Callable[[], float]
     _stale: set[object] = field(factory=set[object], init=False)
     _under_way: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]], init=False)
     _ending: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -75,6 +78,7 @@ class FrontDoor:
             query_string=query_string,
             query=dict(request.query),
             body=await request.read(),
+            now=self.clock(),
         )
         answer = self._answer(call, may_write, limited=limited)
         if self.seen is not None:
@@ -133,11 +137,12 @@ class FrontDoor:
     async def _deliver(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         if answer.delivery is Delivery.NOTHING:
             return _hang_up(request)
+        headers = {"Date": formatdate(self.clock(), usegmt=True), **answer.headers}
         if answer.leaves_stale:
             self._stale.add(request.protocol)
         if answer.delivery is Delivery.WHOLE:
-            return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+            return web.Response(status=answer.status, body=answer.body, headers=headers)
+        response = web.StreamResponse(status=answer.status, headers=headers)
         response.content_length = len(answer.body)
         try:
             await response.prepare(request)

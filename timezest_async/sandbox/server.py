@@ -70,7 +70,7 @@ class Sandbox:
         retry_after: What a 429 for the budget says: nothing, seconds, or an HTTP date.
         latency: Seconds before every answer.
         page_size: Records a page.
-        clock: Epoch seconds; for creation times and the budget.
+        clock: Epoch seconds; for creation times, the budget and the answers' ``Date``.
         seed: What sample data and random faults depend on.
         keep_requests: Whether ``requests_seen`` remembers; switch it off for long runs.
         ssl_context: Serves HTTPS with it.
@@ -147,6 +147,7 @@ class Sandbox:
                 self.faults,
                 self.requests_seen if self._keep_requests else None,
                 self._latency,
+                self._clock,
             )
             server = web.Server(
                 door.handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE

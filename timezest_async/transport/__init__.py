@@ -1,7 +1,7 @@
 """One HTTP exchange made trustworthy: sessions, the request budget, retries, hostile answers."""
 
 from timezest_async.transport.budgets import Limiter, Slot
-from timezest_async.transport.calls import Exchange
+from timezest_async.transport.exchanges import Exchange
 from timezest_async.transport.hooks import Hooks, Moment
 from timezest_async.transport.http import quote_segment
 from timezest_async.transport.rate_limits import RateLimiter

@@ -58,10 +58,11 @@ class Departure:
             self._follow(request, is_create=is_create)
         while True:
             self.connecting, self.is_kept = True, False
-            if is_create:
+            if is_create and not getattr(request.session.connector, "limit_per_host", 1):
                 # A server may be closing a kept connection at this very moment, and then nobody could tell
-                # whether a create on it has happened. Connections are kept apart by, among others, these
-                # headers: under some of its own a create gets a fresh one, and the kept ones stay.
+                # whether a create on it has happened: so it gets a fresh one. Connections are kept apart by,
+                # among others, these headers: under some of its own it need not throw the kept ones away,
+                # as it otherwise does. Limits per host are also kept apart by them.
                 agent = {"User-Agent": f"timezest-async/{__version__} (create {next(_numbers)})"}
                 request.proxy_headers = CIMultiDict({**(request.proxy_headers or {}), **agent})
             try:

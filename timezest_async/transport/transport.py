@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import ssl as ssl_module
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import aiohttp
 import yarl
 
-from timezest_async.errors import ConfigurationError, InvalidRequestError
-from timezest_async.transport import calls, reservations, settings as checks
+from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
+from timezest_async.transport import calls, exchanges, reservations, settings as checks
 from timezest_async.transport.budgets import Limiter
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Hooks, tell
@@ -22,6 +23,8 @@ from timezest_async.transport.sessions import Sessions
 if TYPE_CHECKING:
     from timezest_async.models.reading import UnreadableRecord
 
+API_VERSION = "/v1"
+"""What the address of the service ends with, unless a gateway has it otherwise."""
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Bytes of a decompressed body beyond which it is refused; a page of 20 records has some 60 KB."""
 
@@ -102,7 +105,8 @@ class Transport:
             )
         self._sessions = Sessions(session, trust_env=trust_env)
         self._limiter: Limiter = RateLimiter() if rate_limiter is None else rate_limiter
-        self.clock = ServiceClock()
+        self._may_lack_version = not self.base_url.path.endswith(API_VERSION)
+        self._service_clock = ServiceClock()
         self._random = random.Random().random  # noqa: S311 - spreads load, guards nothing
 
     def __repr__(self) -> str:
@@ -166,7 +170,7 @@ class Transport:
         params: Mapping[str, str] | None = None,
         slot: reservations.Reservation | None = None,
         decode: Decode | None = None,
-    ) -> calls.Exchange:
+    ) -> exchanges.Exchange:
         """Read, and read again after failures that pass.
 
         Args:
@@ -187,9 +191,9 @@ class Transport:
             if slot is not None:
                 slot.release()
             raise
-        return await self._call(request, None, slot, decode).run()
+        return await self._run(self._call(request, None, slot, decode))
 
-    async def post(self, path: str, payload: Mapping[str, Any], *, route: str) -> calls.Exchange:
+    async def post(self, path: str, payload: Mapping[str, Any], *, route: str) -> exchanges.Exchange:
         """Create; sent again only after what certainly did not happen.
 
         A cancellation while the request is in flight comes through as ``CancelledError``, and leaves
@@ -204,11 +208,35 @@ class Transport:
             OutcomeUnknownError: It was sent, and whether it happened is unknown.
             TimeZestError: It did not happen; the class says why.
         """
-        return await self._call(self._request("POST", path, route, payload=payload), payload).run()
+        return await self._run(self._call(self._request("POST", path, route, payload=payload), payload))
+
+    async def clock_offset(self, path: str) -> timedelta:
+        """Return how far the service's clock is ahead of ours; nothing if its answers do not tell.
+
+        Args:
+            path: What to ask for where it has not answered anything yet.
+
+        Raises:
+            TimeZestError: It had to be asked, and that failed.
+        """
+        if self._service_clock.offset is None:
+            await self.get(path, route=path)
+        return self._service_clock.offset or timedelta()
 
     async def close(self) -> None:
         """Close the connections that are its own; closing twice is fine."""
         await self._sessions.close()
+
+    async def _run(self, call: calls.Call) -> exchanges.Exchange:
+        try:
+            exchange = await call.run()
+        except NotFoundError as error:
+            if self._may_lack_version:
+                self._may_lack_version = False
+                error.hint = f"base_url is {self.base_url}, without {API_VERSION!r} at its end: is it right?"
+            raise
+        self._may_lack_version = False
+        return exchange
 
     def _request(
         self, method: Literal["GET", "POST"], target: str | yarl.URL, route: str, **what: Any
@@ -240,5 +268,5 @@ class Transport:
             random=self._random,
             reservation=slot,
             decode=decode,
-            clock=self.clock,
+            clock=self._service_clock,
         )

@@ -1,0 +1,242 @@
+"""What counts as sent, and for whose account the waiting is, over real sockets and scripted servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+import stamina
+from aiohttp.abc import AbstractResolver
+from hypothesis import given, settings, strategies as st
+
+from tests import support
+from tests.transport.servers import hang_up, listening, raw, reset, respond, serving, silence
+from timezest_async import errors
+from timezest_async.transport import RateLimiter, Transport, sessions
+
+GOOD = respond()
+
+
+def late(seconds: float) -> Any:
+    async def step(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    return step
+
+
+@contextlib.asynccontextmanager
+async def transport_of(url: str, connector: aiohttp.BaseConnector | None = None, **arguments: Any) -> Any:
+    session = None if connector is None else aiohttp.ClientSession(connector=connector)
+    transport = Transport(api_key="key", base_url=url, session=session, **arguments)
+    try:
+        yield transport
+    finally:
+        await transport.close()
+        if session is not None:
+            await session.close()
+
+
+async def ask(transport: Transport, method: str) -> Any:
+    return await (
+        transport.get("/x", route="/x") if method == "GET" else transport.post("/x", {}, route="/x")
+    )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("borrowed", [True, False])
+async def test_the_wait_for_a_connection_is_no_part_of_an_attempt(
+    method: str, *, borrowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_CONNECTIONS", 2)
+    connector = aiohttp.TCPConnector(limit=2) if borrowed else None
+    async with (
+        serving(late(0.06)) as script,
+        transport_of(script.url, connector, timeout=0.15, max_attempts=1) as transport,
+    ):
+        answers = await asyncio.gather(*(ask(transport, method) for _ in range(12)))
+    assert len(answers) == len(script.requests) == 12
+    assert max(answer.seconds for answer in answers) < 0.15 < max(answer.waited for answer in answers)
+
+
+@pytest.mark.asyncio
+async def test_a_deadline_ends_the_wait_for_a_connection_and_nothing_is_unknown() -> None:
+    async with (
+        serving(late(0.2)) as script,
+        transport_of(script.url, aiohttp.TCPConnector(limit_per_host=1), deadline=0.3) as transport,
+    ):
+        done = await asyncio.gather(*(ask(transport, "POST") for _ in range(4)), return_exceptions=True)
+        # One is answered, one is under way when its deadline comes, and two never leave.
+        assert sorted(type(one).__name__ for one in done) == [
+            "Exchange",
+            "OutcomeUnknownError",
+            "RequestTimeoutError",
+            "RequestTimeoutError",
+        ]
+        assert len(script.requests) == 2
+        assert transport.limiter.available == 178
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_wait_for_a_connection_gives_its_slot_back() -> None:
+    async with (
+        serving(late(0.1)) as script,
+        transport_of(script.url, aiohttp.TCPConnector(limit=1)) as transport,
+    ):
+        tasks = [asyncio.ensure_future(ask(transport, "POST")) for _ in range(3)]
+        await script.arrived.wait()
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(script.requests) == 2
+        assert transport.limiter.available == 178
+
+
+class Stuck(AbstractResolver):
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
+        await asyncio.sleep(60)
+
+    async def close(self) -> None:
+        pass
+
+
+def _no_tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def speaking(say: bytes | None) -> Any:
+    """Say something at once, nothing at all (b""), or hang up (None)."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if say is not None:
+            writer.write(say)
+            await reader.read()
+
+    return listening(serve)
+
+
+CONNECT_FATES = {
+    "a proxy that says nothing": silence,
+    "a proxy that hangs up": hang_up,
+    "a proxy that resets": reset,
+    "a proxy that refuses": respond(503),
+    "a proxy that talks nonsense": raw(b"nonsense\r\n\r\n"),
+    "a proxy whose tunnel is dead": raw(b"HTTP/1.1 200 Connected\r\n\r\n", close=True),
+    "a proxy whose tunnel is silent": raw(b"HTTP/1.1 200 Connected\r\n\r\n"),
+}
+TLS_FATES = {
+    "TLS that says nothing": b"",
+    "TLS that hangs up": None,
+    "TLS that is none": b"HTTP/1.1 400 No\r\n",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fate", ["DNS", *CONNECT_FATES, *TLS_FATES])
+@pytest.mark.parametrize("limit", ["timeout", "deadline"])
+async def test_a_create_that_did_not_get_as_far_as_its_first_byte_was_never_sent(
+    fate: str, limit: str
+) -> None:
+    arguments: dict[str, Any] = {limit: 0.1, "max_attempts": 2}
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(stamina.set_testing(True, attempts=2))
+        connector = None
+        if fate == "DNS":
+            url, connector = "http://nowhere.example", aiohttp.TCPConnector(resolver=Stuck())
+        elif fate in TLS_FATES:
+            port = await stack.enter_async_context(speaking(TLS_FATES[fate]))
+            url, arguments["ssl"] = f"https://127.0.0.1:{port}", _no_tls()
+        else:
+            script = await stack.enter_async_context(serving(CONNECT_FATES[fate]))
+            url, arguments["proxy"] = "https://service.example", script.url
+        transport = await stack.enter_async_context(transport_of(url, connector, **arguments))
+        with pytest.raises((errors.ConnectionFailedError, errors.RequestTimeoutError)) as caught:
+            await ask(transport, "POST")
+        assert caught.value.never_sent
+        assert caught.value.retryable
+        assert transport.limiter.available == 180
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("borrowed", [True, False])
+async def test_no_create_is_unknown_where_idle_connections_are_closed_early(*, borrowed: bool) -> None:
+    posts = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        closing: asyncio.TimerHandle | None = None
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if closing is not None:
+                closing.cancel()
+            posts += head.startswith(b"POST")
+            await reader.readexactly(2 * head.startswith(b"POST"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            closing = asyncio.get_running_loop().call_later(0.002, writer.transport.abort)
+
+    creates = support.examples(500)
+    connector = aiohttp.TCPConnector() if borrowed else None
+    limiter = RateLimiter(1_000_000, 1.0)
+    async with (
+        listening(serve) as port,
+        transport_of(f"http://127.0.0.1:{port}", connector, rate_limiter=limiter) as transport,
+    ):
+        for number in range(creates):
+            await ask(transport, "GET")
+            # Around the moment of closing, from before to after.
+            await asyncio.sleep(0.001 + 0.002 * (number % 10) / 10)
+            assert (await ask(transport, "POST")).retries_taken == 0
+    assert posts == creates
+
+
+@given(st.lists(st.sampled_from(["GET", "POST"]), max_size=8))
+@settings(max_examples=support.examples(30), deadline=None)
+def test_a_create_gets_a_connection_of_its_own_and_leaves_the_kept_one(methods: list[str]) -> None:
+    async def main() -> None:
+        async with serving(GOOD) as script, transport_of(script.url) as transport:
+            for method in methods:
+                await ask(transport, method)
+            assert script.connections == methods.count("POST") + ("GET" in methods)
+
+    asyncio.run(main())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X": "x" * 65_000},
+        {f"X-{number}": "y" * 240 for number in range(250)},
+        {"Location": "/" + "z" * 60_000},
+    ],
+)
+async def test_headers_up_to_64_kilobytes_are_read(headers: dict[str, str]) -> None:
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items()).encode()
+    step = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + lines + b"\r\n{}")
+    async with serving(step) as script, transport_of(script.url) as transport:
+        assert (await ask(transport, "GET")).payload == {}
+
+
+def test_aiohttp_still_is_as_departures_relies_on() -> None:
+    # Both are undocumented. Without the first, waits for a connection count; without the second, more creates
+    # than need be are unknown.
+    assert "_traces" in vars(_a_request())
+    assert callable(aiohttp.ClientRequest.send)
+
+
+def _a_request() -> aiohttp.ClientRequest:
+    made: Callable[..., aiohttp.ClientRequest] = aiohttp.ClientRequest
+    import yarl
+
+    loop = asyncio.new_event_loop()
+    try:
+        return made("GET", yarl.URL("http://x.example"), loop=loop, traces=[])
+    finally:
+        loop.close()
