@@ -14,17 +14,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-import attrs
 import pytest
 
 from tests.cli.served import KEY, Served, serving
 from timezest_async import RateLimiter, tql
-from timezest_async.cli import exporting, main, progress, terminal
+from timezest_async.cli import conditions, exporting, main, progress, terminal
 from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress, read_unfinished
@@ -38,7 +37,6 @@ COMMAND = [
     "import sys; from timezest_async.cli import main; sys.exit(main())",
     "export",
 ]
-NONE = Conditions(status=(), since=None, until=None, company=(), ticket=(), email=(), agent=(), tz="UTC")
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +168,7 @@ def test_plain_options_filter_as_records_do(service: Served, export: Run) -> Non
 
 def test_times_are_read_in_their_zone() -> None:
     def since(text: str, tz: str = "UTC") -> Any:
-        [term] = attrs.evolve(NONE, since=text, tz=tz).terms()
+        [term] = Conditions(since=text, tz=tz).terms()
         assert isinstance(term, tql.Predicate)
         return term.value
 
@@ -249,7 +247,6 @@ def test_a_dry_run_of_a_later_incremental_run_says_what_that_one_asks(service: S
         (["--resume", "a.csv"], "there is nothing to resume"),
         (["status = new", "--resume", "a.csv", "--limit", "3"], "leave out FILTER, --limit"),
         (["-o", "a.db", "--incremental", "s", "--limit", "3"], "up to date: leave out --limit"),
-        (["-o", "a.db", "--incremental", "s", "--since", "9d"], "give --since and --until as dates"),
     ],
 )
 def test_wrong_usage_ends_with_2_before_anything_is_sent(
@@ -320,6 +317,29 @@ def test_a_disk_that_fails_ends_with_1(service: Served, export: Run, monkeypatch
         "message": "a.csv cannot be written: [Errno 28] No space left on device",
         "resume": "timezest export --resume a.csv",
     }
+
+
+class Yesterday(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "when", [["--since", "400d", "--until", "30m"], ["--since", "2024-01-01"], ["created_at >= 400d"]]
+)
+def test_how_long_ago_means_the_same_at_every_run_of_an_incremental_export(
+    service: Served, export: Run, monkeypatch: pytest.MonkeyPatch, when: list[str]
+) -> None:
+    command = [*when, "-o", "all.db", "--incremental", "state"]
+    with monkeypatch.context() as patch:
+        patch.setattr(conditions, "datetime", Yesterday)
+        status, _, errors = export(*command)
+    assert status == 0, errors
+    assert export("--dry-run", *command)[0] == 0
+    status, _, errors = export(*command)
+    assert status == 0, errors
+    assert " 0 new, 0 changed" in errors
 
 
 def test_an_incremental_export_keeps_a_database_up_to_date(service: Served, export: Run) -> None:

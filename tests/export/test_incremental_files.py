@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -248,3 +248,21 @@ async def test_cells_may_be_of_any_length_and_the_process_keeps_its_limit(
     again = await export.incremental(client, path, state)
     assert (first.created, again.unchanged) == (1, 1)
     assert csv.field_size_limit() == limit
+
+
+@pytest.mark.asyncio
+async def test_how_long_ago_is_settled_by_the_first_run(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "out.sqlite", tmp_path / "state"
+    for number in range(4):
+        add(sandbox, number, NOW - number * DAY, "new")
+    assert export.begun(state) is None
+    now = datetime.fromtimestamp(NOW, UTC)
+    first = await export.incremental(client, path, state, filter="created_at >= 2d", now=now)
+    again = await export.incremental(client, path, state, filter="created_at >= 2d")
+    assert (first.created, again.created, again.unchanged) == (3, 0, 3)
+    assert export.begun(state) == now
+    outlook = export.outlook(state, filter="created_at >= 2d")
+    assert outlook is not None
+    assert str(NOW - 2 * DAY) in repr(outlook.filter)

@@ -26,7 +26,11 @@ def booked(records: list[Wire]) -> list[Wire]:
     return [r for r in records if r.get("scheduled_at") is not None or r["status"] == "scheduled"]
 
 
-def weeks(records: list[Wire], zone: ZoneInfo, count: int) -> list[tuple[str, dict[str, int]]]:
+def weeks(
+    records: list[Wire], zone: ZoneInfo, count: int, spans: list[tuple[int, int]] | None = None
+) -> list[tuple[str, dict[str, int]]]:
+    """Give the last weeks; with spans (first and last second), only those which have some of one."""
+
     def monday(seconds: int) -> datetime:
         day = datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)
         return datetime.strptime(f"{day:%G-%V-1}", "%G-%V-%u")  # noqa: DTZ007 - a day has no zone
@@ -34,7 +38,10 @@ def weeks(records: list[Wire], zone: ZoneInfo, count: int) -> list[tuple[str, di
     if not records:
         return []
     newest = monday(max(r["created_at"] for r in records))
-    starts = [newest - timedelta(days=7 * back) for back in range(count)][::-1]
+    starts = [newest - timedelta(days=7 * back) for back in range(count if spans is None else 400)]
+    if spans is not None:
+        starts = [s for s in starts if any(monday(a) <= s <= monday(b) for a, b in spans)]
+    starts = starts[:count][::-1]
     found = [
         (f"{s:%Y-%m-%d}", Counter(r["status"] for r in records if monday(r["created_at"]) == s))
         for s in starts

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import operator
 import tracemalloc
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from tests import support
 from tests.reports import plain
-from timezest_async import ResourceReference, SchedulingRequest
+from timezest_async import F, ResourceReference, SchedulingRequest, tql
 from timezest_async.converter import structure
 from timezest_async.reports import Analysis, Report
 from timezest_async.reports.figures import LEAD_TIME_STEPS
@@ -63,6 +64,13 @@ def check(records: list[plain.Wire], zone: ZoneInfo, weeks: int, oldest: int) ->
     assert {r.id: (r.requests, r.booked) for r in report.technicians if r.requests} == asked
     took = Counter(key for r in plain.booked(records) for key in {a["id"] for a in r["scheduled_agents"]})
     assert {r.id: r.taken for r in report.technicians if r.taken} == took
+
+    standings: dict[str | None, Counter[str]] = {}
+    for record in records:
+        named = [w["id"] for w in record["resources"] if "team" not in {w.get("type"), w.get("object")}]
+        for key in set(named) | {w["id"] for w in record["scheduled_agents"]} or {None}:
+            standings.setdefault(key, Counter())[record["status"]] += 1
+    assert {s.id: s.counts for s in report.technician_statuses} == standings
 
     hours = plain.hours(records)
     assert [[hours[day, hour] for hour in range(24)] for day in range(7)] == [
@@ -116,6 +124,61 @@ def test_any_requests_come_out_as_a_plain_calculation_has_them(
     records: list[plain.Wire], zone: ZoneInfo, weeks: int, oldest: int
 ) -> None:
     check([{"id": f"sreq_{n}", **r} for n, r in enumerate(records)], zone, weeks, oldest)
+
+
+_NO_ARRAYS: plain.Wire = {"associated_entities": [], "resources": [], "scheduled_agents": []}
+_BOUND = st.sampled_from(["<", "<=", ">=", ">", "=="])
+
+
+@settings(max_examples=support.examples(1_000), deadline=None)
+@given(
+    bounds=st.lists(st.lists(st.tuples(_BOUND, _MOMENT), min_size=1, max_size=3), min_size=1, max_size=3),
+    created=st.lists(_MOMENT, max_size=20),
+    zone=st.sampled_from([ZoneInfo("UTC"), LONDON, ZoneInfo("Pacific/Auckland")]),
+    weeks=st.integers(1, 60),
+)
+def test_only_weeks_that_the_filter_admits_are_shown(
+    bounds: list[list[tuple[str, int]]], created: list[int], zone: ZoneInfo, weeks: int
+) -> None:
+    compare: dict[str, Any] = {
+        "<": operator.lt, "<=": operator.le, ">=": operator.ge, ">": operator.gt, "==": operator.eq
+    }  # fmt: skip
+    wanted = tql.any_of(*(tql.all_of(*(compare[o](F.created_at, n) for o, n in term)) for term in bounds))
+    wanted &= F.status.in_(["new", "sent"])
+    spans: list[tuple[int, int]] = []
+    for term in bounds:
+        # The service may keep times finer than whole seconds, so that > n begins within n.
+        lows = [n for o, n in term if o in {">", ">=", "=="}]
+        highs = [n - 1 if o == "<" else n for o, n in term if o in {"<", "<=", "=="}]
+        span = max(lows, default=NOW - 86_400 * 3_000), min(highs, default=NOW + 86_400 * 9)
+        if span[0] <= span[1]:
+            spans.append(span)
+    inside = [n for n in created if any(first <= n <= last for first, last in spans)]
+    records = [{"id": f"sreq_{n}", "status": "new", "created_at": n, **_NO_ARRAYS} for n in inside]
+    report = analyse(records, zone=zone, weeks=weeks, filter=wanted)
+    assert [(f"{w.start}", w.counts) for w in report.weeks] == plain.weeks(records, zone, weeks, spans)
+
+
+def test_those_who_look_the_same_are_told_apart_by_their_ids() -> None:
+    analysis = Analysis()
+    names = {"agnt_1": "Bob", "agnt_2": "Bob ", "agnt_3": "BOB\u200b", "agnt_4": "Ann", "team_1": "Ann"}
+    names |= {"apty_1": "Call", "apty_2": "Call", "apty_3": "Bob", "agnt_9": "Zoe", "agnt_8": "Zoe"}
+    for agent, kind in (("agnt_1", "apty_1"), ("agnt_2", "apty_2"), ("agnt_3", "apty_3"), ("agnt_4", None)):
+        who = [
+            ResourceReference(id=agent, type="agent"),
+            ResourceReference(id="agnt_9", type="agent"),
+            ResourceReference(id="team_1", type="team"),
+        ]
+        analysis.add(request(status="new", appointment_type_id=kind, resources=who))
+    report = analysis.report(names=names)
+    people = {"Bob (agnt_1)", "Bob (agnt_2)", "BOB\u200b (agnt_3)", "Ann (agnt_4)", "Zoe"}
+    assert {one.label for one in report.technicians} == people
+    assert {one.label for one in report.technician_statuses} == people
+    assert {one.label for one in report.teams} == {"Ann (team_1)"}
+    types = {"Call (apty_1)", "Call (apty_2)", "Bob", "(none named)"}
+    assert {one.label for one in report.appointment_types} == types
+    assert {one.appointment_type for one in report.oldest_unbooked} == types - {"(none named)"} | {""}
+    assert ("Ann (agnt_4)", "Zoe", "Ann (team_1)") in {one.resources for one in report.oldest_unbooked}
 
 
 def request(**fields: Any) -> SchedulingRequest:

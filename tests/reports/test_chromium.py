@@ -75,7 +75,7 @@ async def test_the_page_fits_and_is_quiet(
     assert found["small"] == []
     assert found["scripts"] == 0
     assert all(height > 100 for height in found["sections"])
-    assert len(found["sections"]) == (0 if name == "empty" else 8)
+    assert len(found["sections"]) == (0 if name == "empty" else 9)
     assert all(height > 0 for height in found["bars"])
     assert bool(found["bars"]) == (name != "empty")
     background, ink = map(luminance, found["colours"])

@@ -92,7 +92,8 @@ def test_a_live_report_names_what_the_directory_names(
     status, output, _ = timezest("status in (new, sent)")
     waiting = [r for r in stored["scheduling_request"] if r["status"] in {"new", "sent"}]
     assert status == 0
-    assert f"{len(waiting)} requests, 0% booked, {len(waiting)} waiting" in output
+    count = len(waiting)
+    assert f"{count} requests, 0% booked (0 of {count}), {count} waiting" in output
     assert "Busiest hours" not in output
 
 
@@ -101,10 +102,24 @@ def test_a_file_is_reported_on_without_the_service(timezest: Run, exported: Path
     names.write_text('{"id": "apty_1", "internal_name": "Call"}')
     status, output, _ = timezest("--file", str(exported), "--file", str(exported), "--names", str(names))
     assert status == 0
-    assert "all.jsonl, all.jsonl\n12 requests, 0% booked, 10 waiting" in output
+    assert "all.jsonl, all.jsonl\n12 requests, 0% booked (0 of 12), 10 waiting" in output
     status, output, _ = timezest("status = closed", "--file", str(exported), "--weeks", "2")
     assert status == 0
     assert "all.jsonl where status = closed\n1 requests" in output
+
+
+def test_a_report_may_be_of_a_span_of_time(timezest: Run, exported: Path) -> None:
+    # The file's requests were created on 21 September 2026 from 14:13:20 to 14:13:24, UTC.
+    when = ["--since", "2026-09-21T16:13:21", "--until", "2026-09-21T16:13:24", "--tz", "Europe/Berlin"]
+    status, output, _ = timezest("status = new", "--file", str(exported), *when)
+    assert status == 0
+    assert "where status = new, since 2026-09-21T16:13:21, until" in output
+    assert "3 requests" in output
+    assert output.count("21 Sep") == 1
+    assert "14 Sep" not in output, "a week in which none was asked for"
+    status, output, errors = timezest("--since", "yesterday", "--file", str(exported))
+    assert (status, output) == (2, "")
+    assert "--since takes a date" in errors
 
 
 @pytest.mark.parametrize(

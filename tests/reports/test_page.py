@@ -144,7 +144,7 @@ def test_the_page_can_be_heard_as_well_as_seen() -> None:
     assert len(set(ids)) == len(ids)
     for section in page.all("section"):
         assert section["aria-labelledby"] in ids
-    assert len(page.all("caption")) == len(page.all("table")) == 8
+    assert len(page.all("caption")) == len(page.all("table")) == 9
     assert all("scope" in cell for cell in page.all("th"))
     drawings = page.all("svg")
     assert len(drawings) == 2

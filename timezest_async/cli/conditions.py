@@ -37,6 +37,7 @@ class Conditions:
         email: E-mail addresses of end users.
         agent: Ids of agents.
         tz: The time zone of dates and times that name none.
+        now: What a span is before.
     """
 
     status: Annotated[
@@ -56,11 +57,7 @@ class Conditions:
     email: Annotated[list[str] | None, typer.Option(help="The end user's; may be repeated.")] = None
     agent: Annotated[list[str] | None, typer.Option(metavar="ID", help="May be repeated.")] = None
     tz: Annotated[str, typer.Option(metavar="ZONE", help="The zone of --since and --until.")] = "UTC"
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether the same words mean another time tomorrow."""
-        return any(text and _RELATIVE.fullmatch(text) for text in (self.since, self.until))
+    now: datetime = attrs.field(factory=lambda: datetime.now(UTC))
 
     def filter(
         self,
@@ -87,7 +84,7 @@ class Conditions:
         if entity != "scheduling_request":
             own = {field.name for field in attrs.fields(Conditions)}
             refuse(own.intersection(given), "these are of scheduling requests; filter other lists by TQL")
-        terms: list[Expression[Any]] = [] if text is None else [tql.parse(text, entity=entity)]
+        terms: list[Expression[Any]] = [] if text is None else [tql.parse(text, entity, now=self.now)]
         terms += self.terms()
         if not terms:
             return None
@@ -101,14 +98,14 @@ class Conditions:
         Raises:
             ConfigurationError: A value cannot be read.
         """
-        zone = _zone(self.tz)
+        zone = zone_named(self.tz)
         terms: list[Expression[Any]] = []
         if self.status:
             terms.append(F.status.in_(self.status))
         if self.since is not None:
-            terms.append(F.created_at >= _moment(self.since, "--since", zone))
+            terms.append(F.created_at >= self._moment(self.since, "--since", zone))
         if self.until is not None:
-            terms.append(F.created_at < _moment(self.until, "--until", zone))
+            terms.append(F.created_at < self._moment(self.until, "--until", zone))
         if self.company:
             terms.append(tql.any_of(*(_company(text) for text in self.company)))
         if self.ticket:
@@ -118,6 +115,20 @@ class Conditions:
         if self.agent:
             terms.append(F.agent.in_(self.agent))
         return terms
+
+    def _moment(self, text: str, option: str, zone: tzinfo) -> datetime:
+        try:
+            if match := _RELATIVE.fullmatch(text):
+                count, unit = match.groups()
+                span = timedelta(**{_UNITS[unit]: int(count)})
+                return (self.now - span).replace(microsecond=0)
+            moment = datetime.fromisoformat(text)
+        except (ValueError, OverflowError):
+            raise ConfigurationError(
+                f"{option} takes a date such as 2026-01-31, a time such as 2026-01-31T08:00, or how long "
+                f"ago, such as 90d, 12h, 30m or 4w, not {text!r}"
+            ) from None
+        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
 
 def _company(text: str) -> Expression[Any]:
@@ -140,22 +151,13 @@ def _ticket(number: str) -> Expression[Any]:
     )
 
 
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
+    """Find a time zone by its Rails or IANA name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
     zone = UTC if name == "UTC" else find_zone(name)
     if zone is None:
         raise ConfigurationError(f"there is no time zone {name!r}: name one such as Europe/London")
     return zone
-
-
-def _moment(text: str, option: str, zone: tzinfo) -> datetime:
-    try:
-        if match := _RELATIVE.fullmatch(text):
-            count, unit = match.groups()
-            return (datetime.now(UTC) - timedelta(**{_UNITS[unit]: int(count)})).replace(microsecond=0)
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"{option} takes a date such as 2026-01-31, a time such as 2026-01-31T08:00, or how long ago, "
-            f"such as 90d, 12h, 30m or 4w, not {text!r}"
-        ) from None
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment

@@ -16,7 +16,7 @@ from timezest_async.cli.exporting import Task, run, show_plan
 from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress import Display, Manner
-from timezest_async.export import Compression, Format, choose_format
+from timezest_async.export import Compression, Format, begun, choose_format
 from timezest_async.export.columns import choose_columns
 
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
@@ -72,6 +72,9 @@ def export(
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
     if entity not in PATHS:
         raise ConfigurationError(f"--entity is one of {', '.join(PATHS)}, not {entity!r}")
+    # At every run of an incremental export the same words mean the same times.
+    began = None if incremental is None else begun(incremental)
+    conditions = conditions if began is None else attrs.evolve(conditions, now=began)
     expression = conditions.filter(
         filter, entity, given, warn=lambda text: display.say(text, "warning", message=text)
     )
@@ -89,6 +92,7 @@ def export(
         concurrency=how_many,
         overwrite=overwrite,
         state=incremental,
+        now=conditions.now,
     )
     if output is not None:
         if task.to_stdout:
@@ -97,10 +101,6 @@ def export(
             choose_format(output, format, compress)
     if incremental is not None:
         refuse(given & _NOT_INCREMENTAL, "--incremental keeps a file of scheduling requests up to date")
-        if conditions.is_moving:
-            raise ConfigurationError(
-                "--incremental has the same filter at every run: give --since and --until as dates"
-            )
     if how_many not in {1, "auto"} and entity != "scheduling_request":
         raise ConfigurationError("only scheduling requests are read concurrently: leave --concurrency out")
     if dry_run:

@@ -54,6 +54,7 @@ class Task:
         filter: Which records; None for all.
         path: The list.
         state: The state of an incremental export, or None.
+        now: What times in ``filter`` were relative to.
         resumes: Whether to go on with what the checkpoint beside ``output`` says.
     """
 
@@ -68,6 +69,7 @@ class Task:
     concurrency: int | Literal["auto"] = "auto"
     overwrite: bool = False
     state: Path | None = None
+    now: datetime | None = None
     resumes: bool = False
 
     @property
@@ -183,6 +185,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 raw_csv=task.raw_csv,
                 concurrency=task.concurrency,
                 on_progress=display.on_progress,
+                now=task.now,
             )
         if task.resumes:
             job = ExportJob.resume(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -19,10 +18,9 @@ from timezest_async import (
     TimeZestError,
 )
 from timezest_async.cli import interrupts, terminal
+from timezest_async.cli.conditions import Conditions, zone_named
 from timezest_async.cli.connections import Service
-from timezest_async.cli.filters import read_filter
 from timezest_async.cli.options import grouped
-from timezest_async.models.time_zones import find_zone
 from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
 from timezest_async.reports.terminal import show
 
@@ -51,21 +49,30 @@ def report(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     weeks: Annotated[int, typer.Option(min=1, max=520, help="How many weeks to show.")] = 12,
     oldest: Annotated[int, typer.Option(min=1, max=10_000, help="How many unbooked requests to name.")] = 20,
-    tz: Annotated[str, typer.Option(help="Whose weeks and days, such as Europe/London.")] = "UTC",
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Created at 2026-01-31 or later; or 90d, 12h ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Created before.")] = None,
+    tz: Annotated[str, typer.Option(help="Whose weeks, days and times, such as Europe/London.")] = "UTC",
     service: Service,
 ) -> None:
     """Report on scheduling requests: status by week, time to book, booking rates, busiest hours."""
     if names and not file:
         raise ConfigurationError("--names goes with --file: a live report reads the names from the service")
     check_targets(html, csv, overwrite=overwrite)
-    expression = None if filter is None else read_filter(filter)
-    analysis = Analysis(zone=_zone(tz), weeks=weeks, oldest=oldest)
+    expression = Conditions(since=since, until=until, tz=tz).filter(filter, "scheduling_request", ())
+    analysis = Analysis(zone=zone_named(tz), weeks=weeks, oldest=oldest, filter=expression)
+    asked = ", ".join(
+        f"{what}{text}"
+        for what, text in (("", filter), ("since ", since), ("until ", until))
+        if text is not None
+    )
     if file:
         found = _read_files(analysis, file, names or [], expression)
-        source = ", ".join(path.name for path in file) + (f" where {filter}" if filter else "")
+        source = ", ".join(path.name for path in file) + (f" where {asked}" if asked else "")
     else:
         found = interrupts.run(_read_service(service, analysis, expression))
-        source = filter or _ALL
+        source = asked or _ALL
     result = analysis.report(source=source, names=found)
     show(result, terminal.out)
     try:
@@ -77,13 +84,6 @@ def report(
             terminal.say(f"Wrote {csv}/*.csv")
     except OSError as error:
         raise TimeZestError(f"the report cannot be written: {error}") from None
-
-
-def _zone(name: str) -> ZoneInfo:
-    zone = find_zone(name)
-    if zone is None:
-        raise ConfigurationError(f"there is no time zone {name!r}: name one such as Europe/London")
-    return zone
 
 
 def _read_files(

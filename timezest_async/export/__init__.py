@@ -7,7 +7,7 @@
 
 from timezest_async.export.columns import TABLES, Column, Kind, Table
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
-from timezest_async.export.increments import Changes, Outlook, incremental, outlook
+from timezest_async.export.increments import Changes, Outlook, begun, incremental, outlook
 from timezest_async.export.jobs import ExportJob, read_unfinished
 from timezest_async.export.progress import Progress, Summary
 from timezest_async.export.states import Order, Phase, Place, Unfinished
@@ -38,6 +38,7 @@ __all__ = [
     "Summary",
     "Table",
     "Unfinished",
+    "begun",
     "choose_format",
     "incremental",
     "outlook",

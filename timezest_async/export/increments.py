@@ -8,10 +8,9 @@ is neither now has been closed, or removed, since: it is got by its id.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -74,6 +73,21 @@ class Outlook:
     watched: int
 
 
+def begun(state: str | os.PathLike[str]) -> datetime | None:
+    """Tell when (UTC) an incremental export began; None where it has not, or the state does not say.
+
+    The filter is to be the same at every run, so what "90 days ago" means is settled by the first one.
+
+    Args:
+        state: As for ``incremental``.
+
+    Raises:
+        ConfigurationError: ``state`` is something else.
+    """
+    known = State.load(Path(state))
+    return None if known is None or known.begun is None else datetime.fromtimestamp(known.begun, UTC)
+
+
 def outlook(
     state: str | os.PathLike[str],
     *,
@@ -93,7 +107,8 @@ def outlook(
     known = State.load(Path(state))
     if known is None or known.high_water is None:
         return None
-    given = tql.parse(filter) if isinstance(filter, str) else filter
+    now = None if known.begun is None else datetime.fromtimestamp(known.begun, UTC)
+    given = tql.parse(filter, now=now) if isinstance(filter, str) else filter
     fixed, _ = fixed_part(given if given is None else tql.checked_filter(given, "scheduling_request"))
     return Outlook(may_have_changed(recent_since(known.high_water, overlap), fixed), len(known.seen))
 
@@ -111,6 +126,7 @@ async def incremental(
     concurrency: int | Literal["auto"] = 1,
     batch_size: int = BATCH_SIZE,
     on_progress: OnProgress | None = None,
+    now: datetime | None = None,
 ) -> Changes:
     """Bring a file of scheduling requests up to date, or make it.
 
@@ -127,7 +143,7 @@ async def incremental(
             taken away between runs: the next run begins a new one.
         state: Where to remember what was seen, from run to run.
         filter: Which requests; the same at every run. One that was exported is followed even if it no
-            longer matches.
+            longer matches. Times in text that say how long ago count from the first run.
         format: By default by the ending.
         fields: Columns, among them id, status, created_at and updated_at; None for all.
         raw_csv: As for ``ExportJob``.
@@ -135,6 +151,7 @@ async def incremental(
         concurrency: How many requests may be under way at once, as for ``list``.
         batch_size: Records after which they are made durable.
         on_progress: Is told how it goes; of a later run, how many open or recent requests were read.
+        now: What these count from at the first run; ``begun`` gives it back later. By default the time.
 
     Raises:
         ConfigurationError: The arguments do not fit together, or not with the state, or the file is not the
@@ -144,7 +161,8 @@ async def incremental(
     """
     target, memory = Path(path), Path(state)
     shape = _shape(target, format, fields, raw_csv=raw_csv)
-    wanted = tql.parse(filter) if isinstance(filter, str) else filter
+    moment = now or begun(memory) or datetime.now(UTC)
+    wanted = tql.parse(filter, now=moment) if isinstance(filter, str) else filter
     everything = client.scheduling_requests.list(wanted, concurrency=concurrency)
     fixed, is_fixed = fixed_part(wanted)
     key = {
@@ -153,8 +171,9 @@ async def incremental(
         "fields": None if fields is None else list(fields),
     }
     with locked(memory.with_name(f"{memory.name}.lock")):
-        begun = State(key, settled=None if is_fixed else frozenset(), begun=int(time.time()))
-        known = await in_thread(lambda: _recall(memory, begun, target))
+        settled = None if is_fixed else frozenset[str]()
+        new = State(key, settled=settled, begun=int(moment.timestamp()))
+        known = await in_thread(lambda: _recall(memory, new, target))
         first: Changes | None = None
         if known.high_water is None:
             summary = await ExportJob(
@@ -211,7 +230,7 @@ async def incremental(
     )
 
 
-def _recall(memory: Path, begun: State, target: Path) -> State:
+def _recall(memory: Path, new: State, target: Path) -> State:
     """Read the state, or begin one.
 
     Raises:
@@ -220,9 +239,8 @@ def _recall(memory: Path, begun: State, target: Path) -> State:
     names = Names.of(target)
     if memory.absolute() in {name.absolute() for name in (target, names.partial, names.state, names.lock)}:
         raise ConfigurationError(f"{memory} belongs to the export itself: name another file for its state")
-    for path in (target, memory):
-        if path.is_dir():
-            raise ConfigurationError(f"{path} is a folder: name a file")
+    if target.is_dir():
+        raise ConfigurationError(f"{target} is a folder: name a file")
     known = State.load(memory)
     if known is None:
         for path in (target, names.partial, names.state):
@@ -231,9 +249,9 @@ def _recall(memory: Path, begun: State, target: Path) -> State:
                     f"{path} exists, but {memory}, which would tell what it has, does not: name the state "
                     "it was made with, or another file"
                 )
-        begun.save(memory)
-        return begun
-    for name, value in begun.key.items():
+        new.save(memory)
+        return new
+    for name, value in new.key.items():
         was = known.key.get(name)
         if was != value:
             what = "another filter" if name == "queries" else f"other {name}"

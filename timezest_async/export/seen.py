@@ -109,6 +109,8 @@ class State:
         Raises:
             ConfigurationError: The file is something else.
         """
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a folder: name a file for the state")
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             if value.pop("timezest_incremental") == _VERSION:

@@ -2,7 +2,7 @@
 
 Memory: eight bytes for each booking (its lead time, of which exact quantiles are taken), about forty
 more for each while the report is made, and a few hundred for each distinct status, week, appointment type,
-technician and team. Nothing else grows with the number of requests.
+technician (and status) and team. Nothing else grows with the number of requests.
 """
 
 from __future__ import annotations
@@ -12,12 +12,23 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from timezest_async.models import TICKET_TYPES, ResourceReference, SchedulingRequest, Status
-from timezest_async.reports.figures import LEAD_TIME_STEPS, BookingRate, LeadTime, Report, Unbooked, Week
+from timezest_async.reports.figures import (
+    LEAD_TIME_STEPS,
+    BookingRate,
+    LeadTime,
+    Report,
+    TechnicianStatuses,
+    Unbooked,
+    Week,
+)
+from timezest_async.reports.labels import labels
+from timezest_async.reports.spans import created_spans
+from timezest_async.tql import Expression
 
 _WAITING: Final = frozenset({Status.NEW, Status.SENT})
 _STEP_ENDS: Final = [end for end, _ in LEAD_TIME_STEPS if end is not None]
@@ -42,9 +53,18 @@ class Analysis:
         zone: Whose weeks the weeks are.
         weeks: How many weeks the report shows.
         oldest: How many of the oldest unbooked requests it names.
+        filter: Which requests are to come; weeks in which it admits none are not shown.
     """
 
-    def __init__(self, *, zone: tzinfo = UTC, weeks: int = 12, oldest: int = 20) -> None:
+    def __init__(
+        self,
+        *,
+        zone: tzinfo = UTC,
+        weeks: int = 12,
+        oldest: int = 20,
+        filter: Expression[Any] | None = None,
+    ) -> None:
+        self._spans = created_spans(filter)
         self._zone = zone
         self._week_count = weeks
         self._oldest_count = oldest
@@ -56,6 +76,7 @@ class Analysis:
         self._lead_times = array("q")
         self._types: dict[str | None, _Tally] = {}
         self._agents: dict[str | None, _Tally] = {}
+        self._agent_statuses: dict[str | None, Counter[str]] = {}
         self._teams: dict[str | None, _Tally] = {}
         self._names: dict[str, str] = {}
         self._hours = [[0] * 24 for _ in range(7)]
@@ -78,6 +99,7 @@ class Analysis:
             # Clocks differ: a booking cannot have come before its request.
             self._lead_times.append(max(0, int((request.scheduled_at - created_at).total_seconds())))
         self._count_rates(request, booked=booked)
+        self._count_statuses(request)
         if request.status in _WAITING:
             self._waiting += 1
             self._unbooked.append(request)
@@ -116,6 +138,12 @@ class Analysis:
                 self._note_name(agent)
                 self._agents.setdefault(agent.id, _Tally()).taken += 1
 
+    def _count_statuses(self, request: SchedulingRequest) -> None:
+        asked = (resource.id for resource in request.resources if resource.kind != "team")
+        took = (agent.id for agent in request.scheduled_agents)
+        for key in {*asked, *took} or (None,):
+            self._agent_statuses.setdefault(key, Counter())[str(request.status)] += 1
+
     def _note_name(self, reference: ResourceReference) -> None:
         # The first name met is kept: lists come newest first, so it is the newest.
         if reference.name and reference.id not in self._names:
@@ -137,6 +165,7 @@ class Analysis:
             now: When the report is made; by default, now.
         """
         names = {**self._names, **(names or {})}
+        called = self._labels(names)
         self._keep_oldest()
         statuses: Counter[str] = Counter()
         for counts in self._weeks.values():
@@ -151,24 +180,57 @@ class Analysis:
             statuses={status: statuses[status] for status in _in_order(statuses)},
             weeks=self._last_weeks(),
             lead_time=self._lead_time(),
-            appointment_types=_rates(self._types, names),
-            technicians=_rates(self._agents, names, take_bookings=True),
-            teams=_rates(self._teams, names),
+            appointment_types=_rates(self._types, names, called),
+            technicians=_rates(self._agents, names, called, take_bookings=True),
+            technician_statuses=self._technician_statuses(called),
+            teams=_rates(self._teams, names, called),
             hours=tuple(tuple(day) for day in self._hours),
             hours_unknown=self._hours_unknown,
             waiting=self._waiting,
-            oldest_unbooked=tuple(_unbooked(request, names) for request in self._unbooked),
+            oldest_unbooked=tuple(_unbooked(request, called) for request in self._unbooked),
         )
+
+    def _labels(self, names: Mapping[str, str]) -> dict[str, str]:
+        # Agents and teams are named beside each other where a request asks for both.
+        groups = self._types.keys(), self._agents.keys() | self._teams.keys()
+        types, resources = ([key for key in group if key is not None] for group in groups)
+        return labels(types, names) | labels(resources, names)
+
+    def _technician_statuses(self, called: Mapping[str, str]) -> tuple[TechnicianStatuses, ...]:
+        standings = [
+            TechnicianStatuses(
+                id=key,
+                label=_label(key, called),
+                counts={status: counts[status] for status in _in_order(counts)},
+            )
+            for key, counts in self._agent_statuses.items()
+        ]
+        standings.sort(key=lambda one: (one.id is None, -one.total, one.label, one.id or ""))
+        return tuple(standings)
 
     def _last_weeks(self) -> tuple[Week, ...]:
         if not self._weeks:
             return ()
-        last = max(self._weeks).toordinal()
-        starts = (start for start in range(last - 7 * (self._week_count - 1), last + 1, 7) if start > 0)
-        weeks = ((start, self._weeks.get(start, Counter[str]())) for start in map(date.fromordinal, starts))
-        return tuple(
-            Week(start, {status: counts[status] for status in _in_order(counts)}) for start, counts in weeks
-        )
+        spans = [(self._week_at(first), self._week_at(last)) for first, last in self._spans]
+        oldest = min([min(self._weeks), *(first for first, _ in spans)])
+        weeks: list[Week] = []
+        # From the newest back, so that what the filter leaves out takes no other week's place.
+        for ordinal in range(max(self._weeks).toordinal(), max(0, oldest.toordinal() - 1), -7):
+            start = date.fromordinal(ordinal)
+            counts = self._weeks.get(start)
+            if counts is None and not any(first <= start <= last for first, last in spans):
+                continue
+            counts = counts or Counter[str]()
+            weeks.append(Week(start, {status: counts[status] for status in _in_order(counts)}))
+            if len(weeks) == self._week_count:
+                break
+        return tuple(reversed(weeks))
+
+    def _week_at(self, seconds: float) -> date:
+        try:
+            return self._week_of(datetime.fromtimestamp(seconds, UTC))
+        except (OverflowError, ValueError, OSError):
+            return date.min if seconds < 0 else date.max
 
     def _lead_time(self) -> LeadTime:
         steps = [0] * len(LEAD_TIME_STEPS)
@@ -194,13 +256,22 @@ def _in_order(counts: Mapping[str, int]) -> list[str]:
     return [status for status in (*documented, *others) if counts.get(status)]
 
 
+def _label(key: str | None, called: Mapping[str, str]) -> str:
+    return "(none named)" if key is None else called.get(key, key)
+
+
 def _rates(
-    tallies: Mapping[str | None, _Tally], names: Mapping[str, str], *, take_bookings: bool = False
+    tallies: Mapping[str | None, _Tally],
+    names: Mapping[str, str],
+    called: Mapping[str, str],
+    *,
+    take_bookings: bool = False,
 ) -> tuple[BookingRate, ...]:
     rates = [
         BookingRate(
             id=key,
             name=None if key is None else names.get(key),
+            label=_label(key, called),
             requests=tally.requests,
             booked=tally.booked,
             taken=tally.taken if take_bookings else None,
@@ -211,7 +282,7 @@ def _rates(
     return tuple(rates)
 
 
-def _unbooked(request: SchedulingRequest, names: Mapping[str, str]) -> Unbooked:
+def _unbooked(request: SchedulingRequest, called: Mapping[str, str]) -> Unbooked:
     type_id = request.appointment_type_id or ""
     return Unbooked(
         id=request.id,
@@ -219,10 +290,8 @@ def _unbooked(request: SchedulingRequest, names: Mapping[str, str]) -> Unbooked:
         created_at=request.created_at,
         customer=request.end_user_name or "",
         email=request.end_user_email or "",
-        appointment_type=names.get(type_id, type_id),
-        resources=tuple(
-            names.get(resource.id) or resource.name or resource.id for resource in request.resources
-        ),
+        appointment_type=called.get(type_id, type_id),
+        resources=tuple(called.get(resource.id, resource.id) for resource in request.resources),
         tickets=tuple(
             entity.number
             for entity in request.associated_entities

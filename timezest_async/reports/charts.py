@@ -7,6 +7,7 @@ from typing import Final
 
 from timezest_async.models import Status
 from timezest_async.reports import tables
+from timezest_async.reports.columns import written
 from timezest_async.reports.figures import WEEKDAYS, Report
 from timezest_async.reports.markup import Markup, element, value
 
@@ -47,7 +48,7 @@ def status_strip(report: Report) -> Markup:
         )
         for (name, count), end in zip(counts, ends, strict=True)
     ]
-    said = "; ".join(f"{name}: {tables.written('count', count)}" for name, count in counts)
+    said = "; ".join(f"{name}: {written('count', count)}" for name, count in counts)
     return _svg("status", "Requests by status", said, rects, height=10, class_="strip")
 
 
@@ -75,10 +76,10 @@ def weeks(report: Report) -> Markup:
                         class_=status_class(name),
                     )
                 )
-    said = "; ".join(f"week of {tables.written('date', week.start)}: {week.total:,}" for week in report.weeks)
+    said = "; ".join(f"week of {written('date', week.start)}: {week.total:,}" for week in report.weeks)
     axis = element(
         "div",
-        [element("span", tables.written("count", top * step // 4)) for step in (4, 3, 2, 1, 0)],
+        [element("span", written("count", top * step // 4)) for step in (4, 3, 2, 1, 0)],
         class_="y",
         aria_hidden="true",
     )
@@ -88,7 +89,7 @@ def weeks(report: Report) -> Markup:
         [
             element(
                 "span",
-                tables.written("date", week.start),
+                written("date", week.start),
                 class_=None if (len(report.weeks) - 1 - index) % every == 0 else "minor",
             )
             for index, week in enumerate(report.weeks)
@@ -112,7 +113,7 @@ def heat_map(report: Report) -> Markup:
             [
                 element(
                     "td",
-                    tables.written("count", count) if count else "",
+                    written("count", count) if count else "",
                     class_=f"h{heat(count, most)}",
                 )
                 for count in counts

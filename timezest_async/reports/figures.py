@@ -67,6 +67,7 @@ class BookingRate:
     Attributes:
         id: The id of the appointment type, agent or team; None for requests that name none.
         name: Its name, where one is known.
+        label: What to call it: the name, else the id; both, where another looks the same.
         requests: How many requests asked for it.
         booked: How many of these the customer booked a time for, cancelled since or not.
         taken: How many bookings fell to this technician, those that asked for a team included; None for
@@ -75,6 +76,7 @@ class BookingRate:
 
     id: str | None
     name: str | None
+    label: str
     requests: int
     booked: int
     taken: int | None = None
@@ -83,6 +85,27 @@ class BookingRate:
     def rate(self) -> float | None:
         """The share of requests that were booked, 0 to 1; None where nothing was asked for."""
         return self.booked / self.requests if self.requests else None
+
+
+@attrs.frozen
+class TechnicianStatuses:
+    """Where the requests of one technician stand.
+
+    Attributes:
+        id: The agent's id; None for requests that name no technician.
+        label: As in ``BookingRate``.
+        counts: How many requests asked for the technician or were taken by them, by status now; statuses
+            without any are left out.
+    """
+
+    id: str | None
+    label: str
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """How many requests, whatever their status."""
+        return sum(self.counts.values())
 
 
 @attrs.frozen
@@ -95,8 +118,8 @@ class Unbooked:
         created_at: When it was created (UTC).
         customer: The end user's name.
         email: The end user's e-mail address.
-        appointment_type: The name of the appointment type, else its id.
-        resources: Who was asked for, by name, else by id.
+        appointment_type: The label of the appointment type.
+        resources: Who was asked for, by their labels.
         tickets: The numbers of the tickets it belongs to.
     """
 
@@ -122,10 +145,13 @@ class Report:
         first_created_at: The oldest creation (UTC); None where nothing was read.
         last_created_at: The newest creation (UTC); None where nothing was read.
         statuses: How many requests stand where; the documented statuses first.
-        weeks: The last weeks up to that of the newest creation, oldest first, quiet ones included.
+        weeks: The last weeks up to that of the newest creation, oldest first; quiet ones included, but not
+            those in which the filter admits none.
         lead_time: From creation to booking.
         appointment_types: Booking rates, the most asked for first.
         technicians: Booking rates of agents, the busiest first.
+        technician_statuses: Where each technician's requests stand, the most first. A request that several
+            asked for or took counts for each.
         teams: Booking rates of teams, the most asked for first.
         hours: Appointments by weekday (Monday first) and hour, on the customers' own clocks. Cancelled ones
             are left out.
@@ -145,6 +171,7 @@ class Report:
     lead_time: LeadTime
     appointment_types: tuple[BookingRate, ...]
     technicians: tuple[BookingRate, ...]
+    technician_statuses: tuple[TechnicianStatuses, ...]
     teams: tuple[BookingRate, ...]
     hours: tuple[tuple[int, ...], ...]
     hours_unknown: int

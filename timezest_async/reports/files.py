@@ -11,6 +11,7 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.export.durable import write_text
 from timezest_async.export.spreadsheets import csv_text, defused
 from timezest_async.reports import tables
+from timezest_async.reports.columns import Table
 from timezest_async.reports.figures import Report
 from timezest_async.reports.page import render_page
 
@@ -23,6 +24,7 @@ _FILE_NAMES: Final = tuple(
         "lead_times",
         "appointment_types",
         "technicians",
+        "technician_statuses",
         "teams",
         "hours",
         "oldest_unbooked",
@@ -93,7 +95,7 @@ def write_csv(report: Report, folder: Path, *, raw: bool = False) -> tuple[Path,
     return tuple(texts)
 
 
-def _text(table: tables.Table, *, raw: bool) -> str:
+def _text(table: Table, *, raw: bool) -> str:
     rows = [[column.key for column in table.columns], *table.rows]
     return csv_text([_cell(value, raw=raw) for value in row] for row in rows)
 

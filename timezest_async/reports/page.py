@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from timezest_async.reports import charts, tables
+from timezest_async.reports.columns import Column, Table, written
 from timezest_async.reports.figures import Report
 from timezest_async.reports.markup import Content, Markup, element, value
 from timezest_async.reports.style import STYLE
-from timezest_async.reports.tables import Column, Table, written
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page lets a browser load: its own style sheet."""
@@ -48,6 +48,7 @@ def render_page(report: Report, *, title: str = "Scheduling requests") -> str:
 
 def _sections(report: Report) -> list[Content]:
     groups = [table for table in (tables.technicians(report), tables.teams(report)) if table.rows]
+    standings = tables.technician_statuses(report)
     return [
         _weeks(report),
         _section(tables.statuses(report), charts.status_strip(report)),
@@ -55,6 +56,7 @@ def _sections(report: Report) -> list[Content]:
         _section(tables.lead_times(report)),
         _section(tables.appointment_types(report)),
         *(_section(table, wide=len(groups) == 1) for table in groups),
+        _section(standings, wide=True) if standings.rows else None,
         _section(tables.oldest_unbooked(report), wide=True) if report.waiting else None,
     ]
 
@@ -154,7 +156,7 @@ def _table(table: Table) -> Markup:
         element(
             "tr",
             [
-                _cell(column, row[index], index == shown[0])
+                _cell(column, row[index], table.shown(row, index), index == shown[0])
                 for index, column in zip(shown, columns, strict=True)
             ],
             role="row",
@@ -186,8 +188,8 @@ def _table_class(table: Table, columns: int) -> str | None:
     return "few" if columns <= 3 else None
 
 
-def _cell(column: Column, content: Any, names_row: bool) -> Markup:  # noqa: FBT001 - positional, private
-    shown: list[Content] = [value(written(column.kind, content))]
+def _cell(column: Column, content: Any, text: str, names_row: bool) -> Markup:  # noqa: FBT001 - private
+    shown: list[Content] = [value(text)]
     if column.kind == "share" and content is not None:
         filled = element("i", style=f"width:{100 * content:.1f}%")
         shown.insert(0, element("span", filled, class_="bar", aria_hidden="true"))
@@ -199,4 +201,6 @@ def _cell(column: Column, content: Any, names_row: bool) -> Markup:  # noqa: FBT
 
 
 def _class(column: Column) -> str:
+    if column.of is not None:
+        return f"{column.kind} of"
     return "number" if column.kind == "count" else column.kind

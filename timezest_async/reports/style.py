@@ -70,6 +70,9 @@ td.text { min-width: 6.5em; }
   display: inline-block; width: calc(100% - 3.2em); height: 8px; border-radius: 4px; vertical-align: 1px;
   background: var(--track); overflow: hidden;
 }
+.share.of { width: 38%; }
+.of bdi { min-width: 7em; }
+.of .bar { width: calc(100% - 7.2em); }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--bar); }
 svg { display: block; width: 100%; }
 .strip { height: 22px; border-radius: 7px; margin-bottom: 12px; }

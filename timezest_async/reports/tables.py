@@ -3,86 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Any, Final, Literal
+from typing import Any
 
-import attrs
-
+from timezest_async.reports.columns import Column, Table
 from timezest_async.reports.figures import LEAD_TIME_STEPS, WEEKDAYS, BookingRate, Report
-
-Kind = Literal["text", "code", "status", "count", "share", "duration", "date", "moment"]
-
-_MINUTE: Final = 60
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
-
-
-@attrs.frozen
-class Column:
-    """A column of a table.
-
-    Attributes:
-        name: Its heading for people.
-        key: Its heading in CSV.
-        kind: What its values are: text, a code that is not broken over
-            lines, a status, a count, a share from 0 to 1, a duration in seconds, a ``date`` or
-            a ``datetime``; any may be None.
-        only_csv: Whether it is for programs rather than people.
-    """
-
-    name: str
-    key: str
-    kind: Kind = "text"
-    only_csv: bool = False
-
-
-@attrs.frozen
-class Table:
-    """A table of the report.
-
-    Attributes:
-        key: Its file's name in CSV, without the ending.
-        title: Its heading.
-        note: What its figures mean exactly.
-        columns: Its columns.
-        rows: A value for each column.
-    """
-
-    key: str
-    title: str
-    note: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-def written(kind: Kind, value: Any) -> str:
-    """Write a value for people."""
-    if value in {None, ""}:
-        return "—"
-    if kind == "count":
-        return f"{value:,}"
-    if kind == "share":
-        return f"{value:.0%}"
-    if kind == "duration":
-        return duration(value)
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, date):
-        return f"{value.day} {value:%b}"
-    return str(value)
-
-
-def duration(seconds: int) -> str:
-    """Write a duration in the two units that matter."""
-    if seconds < _MINUTE:
-        return f"{seconds} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    if seconds < _DAY:
-        hours, minutes = divmod(seconds // _MINUTE, 60)
-        return f"{hours} h {minutes:02} min"
-    days, hours = divmod(seconds // _HOUR, 24)
-    return f"{days} d {hours} h" if days < 10 else f"{days:,} days"
 
 
 def figures(report: Report) -> Table:
@@ -109,7 +33,7 @@ def statuses(report: Report) -> Table:
     return Table(
         "statuses",
         "Status",
-        "Where the requests stand now.",
+        f"Where the {report.total:,} requests stand now.",
         (
             Column("Status", "status", "status"),
             Column("Share", "share", "share"),
@@ -148,7 +72,7 @@ def lead_times(report: Report) -> Table:
     return Table(
         "lead_times",
         "From creation to booking",
-        "How long customers took to choose a time. Cancelled bookings count.",
+        f"How long customers took to choose a time, of {lead_time.bookings:,} bookings, cancelled ones too.",
         (
             Column("Took", "took"),
             Column("Below seconds", "below_seconds", "count", only_csv=True),
@@ -197,15 +121,15 @@ def _rates(key: str, title: str, note: str, what: str, rates: Sequence[BookingRa
     columns = (
         Column("Id", "id", only_csv=True),
         Column(what, "name"),
-        Column("Rate", "rate", "share"),
-        Column("Asked", "requests", "count"),
+        Column("Rate", "rate", "share", of="requests"),
+        Column("Asked", "requests", "count", only_csv=True),
         Column("Booked", "booked", "count"),
         *([Column("Taken", "taken", "count")] if with_taken else []),
     )
     rows = tuple(
         (
             rate.id,
-            rate.name or rate.id or "(none named)",
+            rate.label,
             rate.rate,
             rate.requests,
             rate.booked,
@@ -214,6 +138,29 @@ def _rates(key: str, title: str, note: str, what: str, rates: Sequence[BookingRa
         for rate in rates
     )
     return Table(key, title, note, columns, rows)
+
+
+def technician_statuses(report: Report) -> Table:
+    """Give the status of each technician's requests."""
+    present = {status for one in report.technician_statuses for status in one.counts}
+    names = [status for status in report.statuses if status in present]
+    named = any(one.id is not None for one in report.technician_statuses)
+    return Table(
+        "technician_statuses",
+        "Status by technician",
+        "Requests that asked for this technician or were taken by them, by their status now. One that names "
+        "several counts for each.",
+        (
+            Column("Id", "id", only_csv=True),
+            Column("Technician", "name"),
+            *(Column(name, name, "count") for name in names),
+            Column("All", "requests", "count"),
+        ),
+        tuple(
+            (one.id, one.label, *(one.counts.get(name, 0) for name in names), one.total)
+            for one in (report.technician_statuses if named else ())
+        ),
+    )
 
 
 def hours(report: Report) -> Table:
@@ -282,6 +229,7 @@ def all_tables(report: Report) -> tuple[Table, ...]:
         lead_times,
         appointment_types,
         technicians,
+        technician_statuses,
         teams,
         hours,
         oldest_unbooked,

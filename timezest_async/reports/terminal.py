@@ -11,8 +11,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from timezest_async.reports import charts, tables
+from timezest_async.reports.columns import Column, Table, written
 from timezest_async.reports.figures import WEEKDAYS, Report
-from timezest_async.reports.tables import Column, Table, written
 
 _STYLES: Final = {
     "new": "yellow",
@@ -52,7 +52,12 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _section(tables.weeks(report), _weeks(report))
     yield from _section(tables.statuses(report))
     yield from _section(tables.lead_times(report))
-    for table in (tables.appointment_types(report), tables.technicians(report), tables.teams(report)):
+    for table in (
+        tables.appointment_types(report),
+        tables.technicians(report),
+        tables.technician_statuses(report),
+        tables.teams(report),
+    ):
         if table.rows:
             yield from _section(table)
     if tables.busy_hours(report):
@@ -69,6 +74,7 @@ def _summary(report: Report) -> Text:
     text.append(f"{report.total:,}", "bold").append(" requests")
     if report.total:
         text.append(", ").append(f"{report.booked / report.total:.0%}", "bold").append(" booked")
+        text.append(f" ({report.booked:,} of {report.total:,})")
         text.append(", ").append(f"{report.waiting:,}", "bold").append(" waiting")
     if lead_time.bookings:
         text.append("\nBooked within ").append(written("duration", lead_time.median), "bold")
@@ -85,26 +91,36 @@ def _section(table: Table, chart: RenderableType | None = None) -> Iterator[Rend
 def _grid(table: Table) -> RenderableType:
     columns = [(index, column) for index, column in enumerate(table.columns) if not column.only_csv]
     crowded = len(columns) > 5
+    texts = sum(column.kind in _WIDEST for _, column in columns)
+    widths = {
+        index: max(len(table.shown(row, index)) for row in table.rows[:_LONGEST_TABLE])
+        for index, column in columns
+        if column.kind == "share" and table.rows
+    }
     padding = (0, 0 if crowded else 1, 0, 0)
     grid = Grid(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
     for _, column in columns:
         grid.add_column(
             Text(printable(column.name)),
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=_WIDEST.get(column.kind) if crowded else None,
+            # A name that stands alone may take two lines, so that an id at its end can be read.
+            no_wrap=column.kind != "text" or texts > 1,
+            overflow="ellipsis" if texts > 1 else "fold",
+            max_width=_WIDEST.get(column.kind) if crowded and texts > 1 else None,
             justify="right" if column.kind == "count" else "left",
         )
     for row in table.rows[:_LONGEST_TABLE]:
-        grid.add_row(*(_cell(column, row[index]) for index, column in columns))
+        cells = ((index, column, table.shown(row, index)) for index, column in columns)
+        grid.add_row(
+            *(_cell(column, row[index], text, widths.get(index, 0)) for index, column, text in cells)
+        )
     more = len(table.rows) - _LONGEST_TABLE
     return Group(grid, Text(f"and {more:,} more", "bright_black")) if more > 0 else grid
 
 
-def _cell(column: Column, value: Any) -> Text:
-    shown = printable(written(column.kind, value))
+def _cell(column: Column, value: Any, text: str, width: int) -> Text:
+    shown = printable(text)
     if column.kind == "share" and value is not None:
-        return Text(f"{shown:>4} ").append(bar(value, _BAR_WIDTH), "cyan")
+        return Text(f"{shown:>{width}} ").append(bar(value, _BAR_WIDTH), "cyan")
     return Text(shown, _STYLES.get(str(value), "") if column.kind == "status" else "")
 
 
