@@ -63,9 +63,9 @@ async def test_an_exported_file_reads_as_what_was_exported(
 
 def without_nulls(request: SchedulingRequest) -> dict[str, Any]:
     """Drop what columns cannot tell from a field that was left out; ids of entities are text there."""
-    wire = {name: value for name, value in request.to_dict().items() if value is not None}
+    wire = {name: value for name, value in request.to_dict().items() if value not in (None, [])}
     for name in ("associated_entities", "resources", "scheduled_agents"):
-        wire[name] = [{k: str(v) for k, v in item.items() if v is not None} for item in wire[name]]
+        wire[name] = [{k: str(v) for k, v in item.items() if v is not None} for item in wire.get(name, [])]
     return wire
 
 
