@@ -49,27 +49,26 @@ async def ask(transport: Transport, method: str) -> Any:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("borrowed", [True, False])
+@pytest.mark.parametrize(("method", "borrowed"), [("GET", False), ("POST", True)])
 async def test_the_wait_for_a_connection_is_no_part_of_an_attempt(
     method: str, *, borrowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "MAX_CONNECTIONS", 2)
-    connector = aiohttp.TCPConnector(limit=2) if borrowed else None
+    monkeypatch.setattr(sessions, "MAX_CONNECTIONS", 1)
+    connector = aiohttp.TCPConnector(limit=1) if borrowed else None
     async with (
-        serving(late(0.06)) as script,
-        transport_of(script.url, connector, timeout=0.15, max_attempts=1) as transport,
+        serving(late(0.1)) as script,
+        transport_of(script.url, connector, timeout=0.4, max_attempts=1) as transport,
     ):
-        answers = await asyncio.gather(*(ask(transport, method) for _ in range(12)))
-    assert len(answers) == len(script.requests) == 12
-    assert max(answer.seconds for answer in answers) < 0.15 < max(answer.waited for answer in answers)
+        answers = await asyncio.gather(*(ask(transport, method) for _ in range(6)))
+    assert len(answers) == len(script.requests) == 6
+    assert max(answer.seconds for answer in answers) < 0.4 < max(answer.waited for answer in answers)
 
 
 @pytest.mark.asyncio
 async def test_a_deadline_ends_the_wait_for_a_connection_and_nothing_is_unknown() -> None:
     async with (
-        serving(late(0.2)) as script,
-        transport_of(script.url, aiohttp.TCPConnector(limit_per_host=1), deadline=0.3) as transport,
+        serving(late(0.3)) as script,
+        transport_of(script.url, aiohttp.TCPConnector(limit_per_host=1), deadline=0.5) as transport,
     ):
         done = await asyncio.gather(*(ask(transport, "POST") for _ in range(4)), return_exceptions=True)
         # One is answered, one is under way when its deadline comes, and two never leave.
@@ -81,6 +80,21 @@ async def test_a_deadline_ends_the_wait_for_a_connection_and_nothing_is_unknown(
         ]
         assert len(script.requests) == 2
         assert transport.limiter.available == 178
+
+
+@pytest.mark.asyncio
+async def test_no_slot_is_used_that_is_too_old_for_its_request() -> None:
+    class Leasing(RateLimiter):
+        lease = 1.05
+
+    arguments: dict[str, Any] = {"timeout": 1.0, "max_attempts": 1, "rate_limiter": Leasing()}
+    async with (
+        serving(late(0.2)) as script,
+        transport_of(script.url, aiohttp.TCPConnector(limit=1), **arguments) as transport,
+    ):
+        done = await asyncio.gather(*(ask(transport, "POST") for _ in range(3)), return_exceptions=True)
+        assert sorted(type(one).__name__ for one in done) == ["Exchange"] + ["RequestTimeoutError"] * 2
+        assert transport.limiter.available == 179
 
 
 @pytest.mark.asyncio

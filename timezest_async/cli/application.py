@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -32,7 +31,6 @@ app: Final = typer.Typer(
     # A traceback in colour shows locals, and with them whatever the user typed.
     pretty_exceptions_enable=False,
 )
-_NOWHERE: Final = logging.NullHandler()
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
@@ -66,8 +64,6 @@ app.command(
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a sub-command; see ``main``."""
-    # Nobody listens to it here, and what nobody listens to Python writes to stderr as a bare word.
-    logging.getLogger("stamina").addHandler(_NOWHERE)
     try:
         status = _run(argv)
         sys.stdout.flush()

@@ -202,7 +202,10 @@ class Call:
             else:
                 slot.answered()
 
-        limit = TimeLimit(self._settings.timeout, self._remaining())
+        # A slot that is taken for lost after a while must not be used so late that its request outlives it.
+        lease = getattr(self._limiter, "lease", None)
+        patience = None if lease is None else lease - self._settings.timeout
+        limit = TimeLimit(self._settings.timeout, self._remaining(), patience)
         departure = reception.departure
         departure.on_queue = limit.queue
         failure: ConnectionFailedError | None = None

@@ -12,16 +12,18 @@ class TimeLimit:
     Args:
         timeout: Seconds for the attempt.
         remaining: Seconds up to the deadline of the call, or None.
+        patience: Seconds that it may wait for a connection at most, or None.
 
     Attributes:
         queued: Seconds that it has waited for a connection.
     """
 
-    def __init__(self, timeout: float, remaining: float | None) -> None:
+    def __init__(self, timeout: float, remaining: float | None, patience: float | None = None) -> None:
         self._clock = asyncio.get_running_loop().time
         now = self._clock()
         self._ends = now + timeout
         self._last = math.inf if remaining is None else now + remaining
+        self._leaves_queue = math.inf if patience is None else now + patience
         self._queued_at: float | None = None
         self.queued = 0.0
         self.guard = asyncio.timeout_at(min(self._ends, self._last))
@@ -40,5 +42,5 @@ class TimeLimit:
             self.queued += now - self._queued_at
             self._ends += now - self._queued_at
             self._queued_at = None
-        end = self._last if waits else min(self._ends, self._last)
+        end = min(self._leaves_queue if waits else self._ends, self._last)
         self.guard.reschedule(None if end == math.inf else end)
