@@ -14,6 +14,7 @@ from tests.chaos.leaks import leaks
 from tests.chaos.storms import Weather, records, script, seeds
 from timezest_async import (
     APIStatusError,
+    BudgetExhaustedError,
     Checkpoint,
     ConfigurationError,
     ConnectionFailedError,
@@ -37,6 +38,7 @@ SLACK = 1.5
 ROUTE = "GET /scheduling_requests"
 EXPECTED = (
     APIStatusError,
+    BudgetExhaustedError,
     ConnectionFailedError,
     PaginationError,
     RequestTimeoutError,

@@ -44,7 +44,9 @@ class OneBody:
     def __init__(self, body: bytes) -> None:
         self.body = body
 
-    async def get(self, url: yarl.URL, *, route: str, slot: Any, decode: Any) -> Exchange:
+    async def get(
+        self, url: yarl.URL, *, route: str, slot: Any, decode: Any, deadline: float | None
+    ) -> Exchange:
         request = build_request("GET", BASE, url, route=route, authorization=Secret("key"))
         payload = decipher(request, Answer(200, {}, self.body), key="key", decode=decode)
         return Exchange(200, payload, url, 0, 0.0, 0.0, datetime.now(UTC))

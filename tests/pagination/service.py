@@ -76,7 +76,13 @@ class Service:
         self._counter = count()
 
     async def get(
-        self, url: yarl.URL, *, route: str, slot: Reservation | None = None, decode: Any = None
+        self,
+        url: yarl.URL,
+        *,
+        route: str,
+        slot: Reservation | None = None,
+        decode: Any = None,
+        deadline: float | None = None,
     ) -> Exchange:
         if slot is not None and (taken := slot.take()) is not None:
             taken.answered()
@@ -103,7 +109,7 @@ class Service:
     def tell_unreadable(self, record: UnreadableRecord) -> None:
         self.unreadable.append(record)
 
-    async def reserve(self) -> Reservation:
+    async def reserve(self, _deadline: float | None = None) -> Reservation:
         return Reservation(await self.limiter.acquire(), 0.0, 0.0)
 
     def answer(self, url: yarl.URL) -> dict[str, Any]:

@@ -30,13 +30,13 @@ from tests.transport.servers import Step, drip, hang_up, raw, reset, respond, se
 from timezest_async import (
     AssociatedEntity,
     AuthenticationError,
+    BudgetExhaustedError,
     Checkpoint,
     ConfigurationError,
     ConnectionFailedError,
     F,
     OutcomeUnknownError,
     RateLimiter,
-    RequestTimeoutError,
     TimeZestClient,
     TimeZestError,
     tql,
@@ -290,9 +290,9 @@ def test_waiting_for_the_budget(search: Search) -> None:
         async with service(search, rate_limiter=RateLimiter(1, 60.0), deadline=0.05) as (_, client):
             search.thing("limiter", client.rate_limiter)
             await client.scheduling_requests.get("sreq_001")
-            with pytest.raises(RequestTimeoutError):
+            with pytest.raises(BudgetExhaustedError):
                 await client.scheduling_requests.get("sreq_001")
-            with pytest.raises(RequestTimeoutError):
+            with pytest.raises(BudgetExhaustedError):
                 await stream(client, search, concurrency=3)
 
     asyncio.run(main())

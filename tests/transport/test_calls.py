@@ -250,8 +250,11 @@ def test_waiting_for_the_budget_counts_for_the_deadline_only() -> None:
 
     async def too_late(transport: Transport, script: Wire) -> None:
         await get(transport, script)
-        with pytest.raises(errors.RequestTimeoutError, match="deadline"):
+        before = asyncio.get_running_loop().time()
+        with pytest.raises(errors.BudgetExhaustedError, match="nothing was sent") as caught:
             await transport.post("/x", {}, route="/x")
+        assert caught.value.retry_after == pytest.approx(10.0)
+        assert asyncio.get_running_loop().time() == before
         assert len(script.sent) == 1
 
     play(too_late, Reply(latency=0.4), limit=1, period=10.0, deadline=5.0)
@@ -310,8 +313,11 @@ def test_the_deadline_begins_with_the_reservation() -> None:
         with pytest.raises(errors.RequestTimeoutError):
             await transport.get("/x", route="/x", slot=slot)
         assert asyncio.get_running_loop().time() - before == pytest.approx(2.0)
-        with pytest.raises(errors.RequestTimeoutError, match="Waiting for the request budget"):
-            await asyncio.gather(transport.reserve(), transport.reserve())
+        waiting = asyncio.create_task(transport.reserve())
+        await asyncio.sleep(0)
+        with pytest.raises(errors.BudgetExhaustedError, match="request budget"):
+            await transport.reserve()
+        (await waiting).release()
 
     play(act, Reply(), Reply(latency=50), limit=1, period=10.0, deadline=12.0)
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from tests import support
 from tests.transport import virtual
 from tests.transport.redis_server import RedisServer
-from timezest_async.errors import ConnectionFailedError
+from timezest_async.errors import BudgetExhaustedError, ConnectionFailedError
 from timezest_async.transport import Slot
-from timezest_async.transport.redis_courier import PATIENCE
+from timezest_async.transport.redis_courier import PATIENCE, News
 from timezest_async.transport.redis_limits import RedisRateLimiter
 
 GRACE, MARGIN, LEASE = 1.0, 0.05, 4.0
@@ -511,6 +511,108 @@ def test_out_of_touch_a_process_goes_on_with_its_share_and_owns_up_afterwards(li
         for slot in [await limiter.acquire() for _ in range(10)]:
             slot.release()
         assert clock() == pytest.approx(began, abs=0.01)  # no wait but for an answer on its way
+        await limiter.close()
+
+    virtual.run(main())
+
+
+@given(refuses_for=st.floats(0.0, 60.0), calls=st.integers(1, 40), seed=st.integers(0, 2**32))
+@settings(
+    max_examples=support.examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_refusals_that_say_nothing_stop_every_process_and_cost_little(
+    link: redis.Redis, refuses_for: float, calls: int, seed: int
+) -> None:
+    link.flushall()
+
+    async def main() -> None:
+        chance = random.Random(seed)
+        clock = asyncio.get_running_loop().time
+        processes = [limiter_of(Process(link, chance, slow=0.001), 180, 60.0) for _ in range(3)]
+        limiters: list[Any] = [processes[0], processes[1], processes[2].share(90)]
+        began = clock()
+        sent: list[float] = []
+
+        async def ask(limiter: Any) -> None:
+            slot = None
+            while True:
+                slot = await limiter.acquire(slot)
+                moment = clock() - began
+                sent.append(moment)
+                await asyncio.sleep(chance.uniform(0.01, 0.3))
+                if moment >= refuses_for:
+                    slot.answered()
+                    return
+                slot.limited(None)
+
+        await asyncio.gather(*(ask(limiters[n % 3]) for n in range(calls)))
+        # The first burst, one at the end of each pause, and those that are answered.
+        assert len(sent) <= 2 * calls + 6
+        assert max(sent) <= refuses_for + 30.0 + 3.0
+        for process in processes:
+            await process.close()
+
+    virtual.run(main())
+
+
+def test_what_the_budget_cannot_meet_it_says_at_once(link: redis.Redis) -> None:
+    link.flushall()
+
+    async def main() -> None:
+        chance = random.Random(1)
+        clock = asyncio.get_running_loop().time
+        one, other = (limiter_of(Process(link, chance), 2, 10.0) for _ in range(2))
+        for slot in [await one.acquire() for _ in range(2)]:
+            slot.answered()
+        await asyncio.sleep(0.1)
+        began = clock()
+        for limiter in (one, other, one.share(1)):
+            with pytest.raises(BudgetExhaustedError, match="nothing was sent") as caught:
+                await limiter.acquire(within=9.0)
+            assert caught.value.retry_after == pytest.approx(10 + MARGIN - 0.1, abs=0.01)
+        # Three wait already, so that the next has a window more to wait, wherever it comes from.
+        line = []
+        for limiter in (one, other, one):
+            line.append(asyncio.create_task(limiter.acquire(within=25.0)))
+            await asyncio.sleep(0.001)
+        with pytest.raises(BudgetExhaustedError):
+            await other.acquire(within=19.0)
+        waiting = asyncio.create_task(other.acquire(within=25.0))
+        # A refusal at another process pushes back who waits here.
+        await asyncio.sleep(0.001)
+        assert clock() == pytest.approx(began, abs=0.01)
+        one._courier.settle("nobody", None, News(pause=21.0))
+        results = await asyncio.gather(*line, waiting, return_exceptions=True)
+        assert [type(result).__name__ for result in results] == ["_SharedSlot"] * 2 + [
+            "BudgetExhaustedError"
+        ] * 2
+        assert clock() - began == pytest.approx(21.0, abs=0.1)
+        for slot in results[:2]:
+            slot.release()  # type: ignore[union-attr]  # as asserted
+        await one.close()
+        await other.close()
+
+    virtual.run(main())
+
+
+def test_more_may_wait_in_vain_than_one_question_carries(link: redis.Redis) -> None:
+    link.flushall()
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        limiter = limiter_of(Process(link, random.Random(1)), 100, 10.0)
+        began = clock()
+        slots = await asyncio.gather(
+            *(limiter.acquire(within=9.0) for _ in range(600)), return_exceptions=True
+        )
+        assert clock() - began < 0.1
+        assert [type(slot).__name__ for slot in slots] == ["_SharedSlot"] * 100 + [
+            "BudgetExhaustedError"
+        ] * 500
+        for slot in slots[:100]:
+            slot.release()  # type: ignore[union-attr]  # as asserted
         await limiter.close()
 
     virtual.run(main())

@@ -5,11 +5,12 @@ The service answers lists only here; a record is got by reading its list.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Generic, TypeVar
 
 from timezest_async import tql
-from timezest_async.endpoints.lists import Endpoint, check_id
-from timezest_async.errors import NotFoundError, TimeZestError
+from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
+from timezest_async.errors import NotFoundError, RequestTimeoutError, TimeZestError
 from timezest_async.models import Agent, AppointmentType, Resource, Team
 from timezest_async.pagination import OnUnreadable, Paginator
 
@@ -23,7 +24,11 @@ class DirectoryEndpoint(Endpoint[R], Generic[R, A]):
     """A list that is read as a whole, or filtered."""
 
     def list(
-        self, filter: tql.Expression[A] | str | None = None, *, on_unreadable: OnUnreadable = "raise"
+        self,
+        filter: tql.Expression[A] | str | None = None,
+        *,
+        on_unreadable: OnUnreadable = "raise",
+        deadline: float | None = None,
     ) -> Paginator[R]:
         """List the records. Nothing is sent before the list is iterated over.
 
@@ -31,26 +36,51 @@ class DirectoryEndpoint(Endpoint[R], Generic[R, A]):
             filter: Which ones: an expression on this list's attributes, such as those of ``tql.agent``, or
                 TQL text; None for all.
             on_unreadable: What to do with a record that cannot be read, as for scheduling requests.
+            deadline: Seconds for each page altogether: waits, attempts and back-offs; None for the client's.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
             InvalidRequestError: Another argument is; nothing was sent.
         """
-        return self._paginate(filter, on_unreadable=on_unreadable)
+        return self._paginate(filter, on_unreadable=on_unreadable, deadline=deadline)
 
 
 class FindableEndpoint(DirectoryEndpoint[T, A]):
     """A list whose records can be found by id."""
 
-    async def get(self, id: str) -> T:
+    async def get(self, id: str, *, deadline: float | None = None) -> T:
         """Find a record by id, by reading the list (20 records a request).
+
+        Args:
+            id: The record's.
+            deadline: Seconds for it altogether; by default the client's, for each page.
 
         Raises:
             NotFoundError: There is none.
-            InvalidRequestError: This is no id; nothing was sent.
+            InvalidRequestError: This is no id, or no deadline; nothing was sent.
         """
         check_id(id)
-        records = aiter(self._paginate(None))
+        check_deadline(deadline)
+        found: T | None = None
+        try:
+            async with asyncio.timeout(deadline):
+                found = await self._find(id, deadline)
+        except TimeoutError:
+            seconds = deadline or 0.0
+            raise RequestTimeoutError(
+                f"GET {self.path} was not done within its deadline of {seconds:g} s.", seconds=seconds
+            ) from None
+        if found is not None:
+            return found
+        raise NotFoundError(
+            f"no record of this list has the id {id}",
+            status=404,
+            request_method="GET",
+            request_path=self.path,
+        )
+
+    async def _find(self, id: str, deadline: float | None) -> T | None:
+        records = aiter(self._paginate(None, deadline=deadline))
         try:
             async for record in records:
                 if record.id == id:
@@ -60,12 +90,7 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
             raise
         finally:
             await records.aclose()
-        raise NotFoundError(
-            f"no record of this list has the id {id}",
-            status=404,
-            request_method="GET",
-            request_path=self.path,
-        )
+        return None
 
 
 class AgentsEndpoint(FindableEndpoint[Agent, tql.AgentAttributes]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -53,8 +54,10 @@ class Endpoint(Generic[T]):
         concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
         on_unreadable: OnUnreadable = "raise",
+        deadline: float | None = None,
     ) -> Paginator[T]:
         """Make the paginator of this list; see the public ``list`` methods."""
+        check_deadline(deadline)
         check_limit(limit)
         check_concurrency(concurrency)
         check_on_unreadable(on_unreadable)
@@ -86,7 +89,9 @@ class Endpoint(Generic[T]):
                 backwards=ending_before is not None,
                 position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
             )
-        reader = PageReader[T](self._transport, self.path, self._structurer, is_sorted=self.is_sorted)
+        reader = PageReader[T](
+            self._transport, self.path, self._structurer, is_sorted=self.is_sorted, deadline=deadline
+        )
         return Paginator(reader, start, limit=limit, concurrency=concurrency, on_unreadable=on_unreadable)
 
     def _checked(self, checkpoint: Checkpoint, queries: tuple[str, ...] | None) -> Checkpoint:
@@ -139,3 +144,17 @@ def check_limit(limit: object) -> None:
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise InvalidRequestError(f"limit takes a whole number from 0, or None for all, not {limit!r}")
+
+
+def check_deadline(deadline: object) -> None:
+    """Check the seconds for one call.
+
+    Raises:
+        InvalidRequestError: It is neither None nor a number above 0.
+    """
+    if deadline is None:
+        return
+    if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline < math.inf:
+        raise InvalidRequestError(
+            f"deadline takes a number of seconds above 0, or None for the client's own, not {deadline!r:.100}"
+        )

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from timezest_async import tql
 from timezest_async.converter import StructureError
 from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
-from timezest_async.endpoints.lists import Endpoint, check_id
+from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
@@ -37,6 +37,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         concurrency: int | Literal["auto"] = 1,
         checkpoint: Checkpoint | None = None,
         on_unreadable: OnUnreadable = "raise",
+        deadline: float | None = None,
     ) -> Paginator[SchedulingRequest]:
         """List scheduling requests, newest first.
 
@@ -57,6 +58,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
                 ``UnexpectedResponseError``, after the records before it, with the checkpoint from which
                 another choice gets past it; ``"skip"`` it, with a warning to the logger
                 ``timezest_async``; or skip it and call this function with its ``UnreadableRecord``.
+            deadline: Seconds for each page altogether: waits, attempts and back-offs; None for the client's.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
@@ -70,17 +72,25 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             concurrency=concurrency,
             checkpoint=checkpoint,
             on_unreadable=on_unreadable,
+            deadline=deadline,
         )
 
-    async def get(self, id: str) -> SchedulingRequest:
+    async def get(self, id: str, *, deadline: float | None = None) -> SchedulingRequest:
         """Get one scheduling request.
+
+        Args:
+            id: Its id, ``"sreq_…"``.
+            deadline: Seconds for it altogether: waits, attempts and back-offs; None for the client's.
 
         Raises:
             NotFoundError: There is none of this id.
-            InvalidRequestError: This is no id; nothing was sent.
+            BudgetExhaustedError: The request budget cannot meet the deadline; nothing was sent.
+            InvalidRequestError: This is no id, or no deadline; nothing was sent.
             TimeZestError: The exchange failed.
         """
-        exchange = await self._transport.get(f"{self.path}/{check_id(id)}", route=f"{self.path}/{{id}}")
+        path = f"{self.path}/{check_id(id)}"
+        check_deadline(deadline)
+        exchange = await self._transport.get(path, route=f"{self.path}/{{id}}", deadline=deadline)
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
@@ -102,6 +112,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         earliest_time: time | None = None,
         latest_date: date | None = None,
         latest_time: time | None = None,
+        deadline: float | None = None,
     ) -> SchedulingRequest:
         """Create a scheduling request.
 
@@ -126,13 +137,16 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             earliest_time: The earliest time of day that may be chosen, to the minute, without a time zone.
             latest_date: The last day that may be chosen.
             latest_time: The latest time of day that may be chosen; on one day later than the earliest.
+            deadline: Seconds for it altogether: waits, attempts and back-offs; None for the client's.
 
         Raises:
             InvalidRequestError: The service would refuse these arguments; nothing was sent.
+            BudgetExhaustedError: The request budget cannot meet the deadline; nothing was sent.
             OutcomeUnknownError: It may have been created, or not; ``find_candidates`` helps to tell.
             ValidationError: The service refused the values.
             TimeZestError: It was not created, for the reason that the class says.
         """
+        check_deadline(deadline)
         parameters = creation_parameters(
             appointment_type_id=appointment_type_id,
             trigger_mode=trigger_mode,
@@ -147,7 +161,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             latest_date=latest_date,
             latest_time=latest_time,
         )
-        exchange = await self._transport.post(self.path, parameters, route=self.path)
+        exchange = await self._transport.post(self.path, parameters, route=self.path, deadline=deadline)
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:

@@ -66,6 +66,7 @@ class PageReader(Generic[T]):
         path: The list, such as ``"/scheduling_requests"``.
         structurer: Makes the records of a page.
         is_sorted: Whether the list is known to be sorted by ``created_at``, newest first.
+        deadline: Seconds for each page altogether; None for the transport's.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class PageReader(Generic[T]):
         structurer: ListStructurer[T],
         *,
         is_sorted: bool = True,
+        deadline: float | None = None,
     ) -> None:
         self.is_sorted = is_sorted
         self._transport = transport
         self._path = path
         self._structurer = structurer
+        self._deadline = deadline
         self._list_url = transport.base_url.joinpath(path.removeprefix("/"))
 
     def first_url(self, query: str, cursor: Mapping[str, str]) -> yarl.URL:
@@ -108,7 +111,7 @@ class PageReader(Generic[T]):
 
     async def reserve(self) -> Reservation:
         """Wait for a place in the request budget, to decide then what to ask."""
-        return await self._transport.reserve()
+        return await self._transport.reserve(self._deadline)
 
     async def fetch(self, url: yarl.URL, slot: Reservation | None = None) -> Fetched[T]:
         """Get a page.
@@ -121,7 +124,9 @@ class PageReader(Generic[T]):
             UnexpectedResponseError: The answer is not the documented envelope.
             TimeZestError: The exchange failed.
         """
-        exchange = await self._transport.get(url, route=self._path, slot=slot, decode=self._structurer.decode)
+        exchange = await self._transport.get(
+            url, route=self._path, slot=slot, decode=self._structurer.decode, deadline=self._deadline
+        )
         envelope = exchange.payload
         if isinstance(envelope, Listing):
             listing = cast("Listing[T]", envelope)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from timezest_async.errors import (
     APIStatusError,
+    BudgetExhaustedError,
     ConnectionFailedError,
     OutcomeUnknownError,
+    RateLimitedError,
     RequestTimeoutError,
     TimeZestError,
     UnexpectedResponseError,
@@ -22,8 +23,17 @@ from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.exchanges import Exchange
 from timezest_async.transport.hooks import Moment, tell
 from timezest_async.transport.http import Answer, Decode, Request, decipher, retry_after
+from timezest_async.transport.refusals import PATIENCE
 from timezest_async.transport.reservations import Reservation, deadline_passed, reserve
-from timezest_async.transport.retries import MAX_RETRY_AFTER, back_off, in_vain, is_testing, with_retries
+from timezest_async.transport.retries import (
+    MAX_RETRY_AFTER,
+    back_off,
+    in_vain,
+    is_active,
+    is_testing,
+    log_again,
+    with_retries,
+)
 from timezest_async.transport.sessions import Sessions
 from timezest_async.transport.settings import Settings
 from timezest_async.transport.time_limits import TimeLimit
@@ -45,6 +55,7 @@ class Call:
         reservation: A slot to use for the first attempt.
         decode: Tried on a good answer's body before it is parsed as JSON.
         clock: Learns the service's time.
+        deadline: Seconds for the whole call; None for what the settings say.
     """
 
     def __init__(
@@ -59,6 +70,7 @@ class Call:
         reservation: Reservation | None = None,
         decode: Decode | None = None,
         clock: ServiceClock,
+        deadline: float | None = None,
     ) -> None:
         self._request = request
         self._payload = payload
@@ -69,7 +81,11 @@ class Call:
         self._reservation = reservation
         self._decode = decode
         self._service_clock = clock
+        self._deadline = settings.deadline if deadline is None else deadline
         self._slot: Slot | None = None
+        self._refusals = 0
+        self._refused_at: float | None = None
+        self._is_over = False
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock() if reservation is None else reservation.asked_at
         self._idle_since = self._clock()
@@ -99,10 +115,35 @@ class Call:
                 self._reservation.release()
 
     def _remaining(self) -> float | None:
-        deadline = self._settings.deadline
-        return None if deadline is None else deadline - (self._clock() - self._started)
+        """Return the seconds that are left; None for no limit."""
+        if self._is_over:
+            return 0.0
+        return None if self._deadline is None else self._deadline - (self._clock() - self._started)
 
     async def _attempt(self, number: int) -> Exchange:
+        """Send; a refusal that does not say for how long is waited for by the budget, and is no attempt."""
+        while True:
+            try:
+                return await self._send(number + self._refusals)
+            except RateLimitedError as error:
+                if error.retry_after or not self._may_wait():
+                    raise
+                log_again(self._asked, number + self._refusals, error)
+                self._refusals += 1
+
+    def _may_wait(self) -> bool:
+        """Return whether a request that the service has refused may wait for the budget and be sent again."""
+        if self._settings.max_attempts == 1 or not is_active():
+            return False
+        self._is_over = self._is_over or self._patience_left() <= 0
+        return not self._is_over
+
+    def _patience_left(self) -> float:
+        if self._refused_at is None:
+            self._refused_at = self._clock()
+        return self._refused_at + PATIENCE * self._limiter.period - self._clock()
+
+    async def _send(self, number: int) -> Exchange:
         if number > 1:
             backed_off = self._clock() - self._idle_since
             self._waited += backed_off
@@ -176,16 +217,25 @@ class Call:
         """Wait for the budget; a reservation has done so already."""
         reservation, self._reservation = self._reservation, None
         slot = None if reservation is None else reservation.take()
+        failure: TimeZestError | None = None
         if slot is None:
-            with contextlib.suppress(TimeoutError):
-                reservation = await reserve(self._limiter, self._remaining(), again=self._slot)
+            patience = None if self._refused_at is None else self._patience_left()
+            try:
+                async with asyncio.timeout(patience):
+                    reservation = await reserve(self._limiter, self._remaining(), again=self._slot)
+            except BudgetExhaustedError as error:
+                failure = error
+            except TimeoutError:
+                failure = self._error
+            else:
                 self._waited += reservation.waited
                 slot = reservation.take()
         if slot is not None and self._out_of_time():
             slot.release()
             slot = None
         if slot is None:
-            raise self._error or deadline_passed(self._settings.deadline or 0.0, self._asked)
+            self._is_over = True
+            raise self._error or failure or deadline_passed(self._deadline or 0.0, self._asked)
         self._slot = slot
         if reservation is not None and reservation.waited > NOTICEABLE:
             self._tell("on_wait", number, waited=reservation.waited)
@@ -227,8 +277,7 @@ class Call:
             # The status says all that matters; only its explanation did not come in time.
             return reception.answer("truncated")
         if limit.is_deadline:
-            deadline = self._settings.deadline or 0.0
-            raise deadline_passed(deadline, self._asked, never_sent=departure.never_sent)
+            raise deadline_passed(self._deadline or 0.0, self._asked, never_sent=departure.never_sent)
         seconds = self._settings.timeout
         how = "could not connect" if departure.never_sent else "was not answered"
         raise RequestTimeoutError(
@@ -239,10 +288,12 @@ class Call:
     def _asked(self) -> str:
         return f"{self._request.method} {self._request.route}"
 
-    def _pause(self, number: int, asked_for: float | None) -> float:
-        """Return for how long a 429 stops everybody, this request included."""
+    def _pause(self, number: int, asked_for: float | None) -> float | None:
+        """Return for how long a 429 stops everybody, this request included; None for the budget to guess."""
         if is_testing():
             return 0.0
+        if not asked_for:
+            return None
         wait = back_off(number, asked_for, self._random)
         # Who will not wait in vain must not make others do so either.
         return min(wait, MAX_RETRY_AFTER) if in_vain(wait, asked_for, self._remaining()) else wait

@@ -241,15 +241,14 @@ class RateLimiter:
 
     def _wait(self, now: float, ahead: int, freed: list[float] | None = None) -> float:
         """Return the seconds that a request waits at least who has so many before it."""
-        pause = max(0.0, self._refusals.until - now)
-        lacking = 1 + ahead - self._free(now)
-        if lacking <= 0:
-            return pause
-        rounds, position = divmod(lacking - 1, self.max_requests)
+        rounds, rank = divmod(ahead, self.max_requests)
         full_period = self.period + self.margin
-        freed = sorted(self._freed_at) if freed is None else freed
-        wait = freed[position] - now if position < len(freed) else full_period
-        return max(pause, wait + rounds * full_period)
+        later = rank - self._free(now)
+        wait = max(0.0, self._refusals.until - now)
+        if later >= 0:
+            freed = sorted(self._freed_at) if freed is None else freed
+            wait = max(wait, freed[later] - now if later < len(freed) else full_period)
+        return wait + rounds * full_period
 
     def _line_up(self, now: float, waiter: _Waiter) -> None:
         """Let a request wait, unless that is certainly in vain."""

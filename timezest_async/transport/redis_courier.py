@@ -18,9 +18,10 @@ from collections.abc import Callable
 import attrs
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
-from timezest_async.transport.budgets import LOST_GRACE
+from timezest_async.transport.budgets import LOST_GRACE, exhausted
 from timezest_async.transport.redis_connections import RedisConnections
 from timezest_async.transport.redis_script import MICROSECONDS, Question, Reply
+from timezest_async.transport.refusals import FIRST_PAUSE, LONGEST_PAUSE
 
 LONGEST_POLL = 1.0
 """Seconds at most between two questions while somebody waits: only a slot given back unused, or the end
@@ -57,16 +58,38 @@ class Waiter:
         name: Its name in Redis, and then that of its slot.
         ticket: Its place among all; 0 until Redis has given it one.
         outcome: None once it may be sent, or what went wrong.
+        within: Seconds that it can wait.
+        latest: When, by the courier's clock, it is too late for it.
+        pause: The number of the last pause before its slot.
     """
 
     number: int
     name: str
     ticket: int
     outcome: asyncio.Future[TimeZestError | None]
+    within: float
+    latest: float
+    pause: int = 0
 
     def place(self) -> tuple[float, int]:
         """Return what to sort by."""
         return self.ticket or math.inf, self.number
+
+
+@attrs.define
+class News:
+    """What became of requests, beside that they count: see ``Question``."""
+
+    pause: float = 0.0
+    answered: int = -1
+    lost: int = -1
+    refused: int = -1
+    unsaid: int = -1
+
+    def add(self, other: News) -> None:
+        """Add what is told by others; what is the same, or older, is told once."""
+        for name in ("pause", "answered", "lost", "refused", "unsaid"):
+            setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
 
 class Courier:
@@ -92,7 +115,7 @@ class Courier:
         self._numbers = itertools.count(1)
         self._waiters: dict[str, Waiter] = {}
         self._settled: dict[str, int] = {}
-        self._pause = 0.0
+        self._untold = News()
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.spent_elsewhere: dict[str, None] = {}
@@ -110,18 +133,22 @@ class Courier:
         # Redis sorts names of equal tickets as text.
         return f"{self._client}:{fresh if number is None else number:012d}:{fresh}"
 
-    async def wait(self, again: Waiter | None) -> Waiter:
+    async def wait(self, again: Waiter | None, within: float | None) -> Waiter:
         """Wait for a slot.
 
         Args:
             again: The waiter of this request's attempt before, whose place in the line it keeps.
+            within: Seconds after which the slot would be of no use; None for no limit.
 
         Raises:
+            BudgetExhaustedError: There will be no slot within that time.
             TimeZestError: Redis does not give slots.
         """
         number, ticket = (next(self._numbers), 0) if again is None else (again.number, again.ticket)
         name = self.new_name(number)
-        waiter = Waiter(number, name, ticket, asyncio.get_running_loop().create_future())
+        outcome: asyncio.Future[TimeZestError | None] = asyncio.get_running_loop().create_future()
+        within = math.inf if within is None else within
+        waiter = Waiter(number, name, ticket, outcome, within, self._clock() + within)
         self._waiters[name] = waiter
         self._go()
         try:
@@ -134,16 +161,16 @@ class Courier:
             raise failure
         return waiter
 
-    def settle(self, name: str, grace: float | None, pause: float = 0.0) -> None:
+    def settle(self, name: str, grace: float | None, news: News | None = None) -> None:
         """Note what became of a request.
 
         Args:
             name: The request's.
             grace: Seconds from now on after which it counts; None if it was never sent.
-            pause: Seconds for which nobody may send, as a 429 demands.
+            news: What else there is to tell of it.
         """
         self._settled[name] = NEVER_SENT if grace is None else _microseconds(grace + self._terms.window)
-        self._pause = max(self._pause, pause)
+        self._untold.add(news or News())
         # Without a connection of a running loop it is a straggler after the end: the lease stands in for it
         # until there is one.
         with contextlib.suppress(RuntimeError):
@@ -170,7 +197,7 @@ class Courier:
         """Ask Redis as long as there is something to ask or to tell."""
         try:
             await self._connections.open(self._farewell)
-            while self._waiters or self._settled or self._pause:
+            while self._waiters or self._settled:
                 self._news.clear()
                 wait = await self._exchange()
                 if wait is None:
@@ -189,15 +216,15 @@ class Courier:
             The seconds after which to ask again; None after a failure, which all who waited have got.
         """
         settled, self._settled = self._settled, {}
-        pause, self._pause = self._pause, 0.0
+        news, self._untold = self._untold, News()
         spent = tuple(self.spent_elsewhere)
         wanted = heapq.nsmallest(MOST_IN_LINE, self._waiters.values(), key=Waiter.place)
         failure: TimeZestError
         try:
-            reply = await self._connections.ask(self._question(settled, pause, spent, wanted))
+            reply = await self._connections.ask(self._question(settled, news, spent, wanted))
         except BaseException as error:
             self._settled = settled | self._settled
-            self._pause = max(pause, self._pause)
+            self._untold.add(news)
             if not isinstance(error, TimeZestError):
                 raise
             failure = error
@@ -214,16 +241,22 @@ class Courier:
         return None
 
     def _question(
-        self, settled: dict[str, int], pause: float, spent: tuple[str, ...], wanted: list[Waiter]
+        self, settled: dict[str, int], news: News, spent: tuple[str, ...], wanted: list[Waiter]
     ) -> Question:
-        terms, window = self._terms, _microseconds(self._terms.window)
+        terms, window, now = self._terms, _microseconds(self._terms.window), self._clock()
         return Question(
             client=self._client,
             max_requests=terms.max_requests,
             period=_microseconds(terms.period),
             settled=[*settled.items(), *((name, window) for name in spent)],
-            pause=_microseconds(pause),
-            wanted=[(waiter.name, waiter.ticket) for waiter in wanted],
+            pause=_microseconds(news.pause),
+            answered=news.answered,
+            lost=news.lost,
+            refused=news.refused,
+            unsaid=news.unsaid,
+            first_pause=_microseconds(FIRST_PAUSE * terms.period),
+            longest_pause=_microseconds(LONGEST_PAUSE * terms.period),
+            wanted=[(waiter.name, waiter.ticket, _to_spare(waiter, now)) for waiter in wanted],
             hold=_microseconds(terms.lease + LOST_GRACE) + window,
             window=window,
             poll=_microseconds(min(LONGEST_POLL, terms.period / 8)),
@@ -240,14 +273,34 @@ class Courier:
             if granted is None or granted.outcome.done():
                 self._settled[name] = NEVER_SENT
             else:
+                granted.pause = reply["pause"]
                 granted.outcome.set_result(None)
+        for name, wait in reply["turned_away"]:
+            self._turn_away(self._waiters.get(name), wait / MICROSECONDS)
         moved_up = bool(reply["granted"]) and len(wanted) == MOST_IN_LINE
         now = self._clock()
         self.free = reply["free"]
         self.next_at = now + reply["next"] / MICROSECONDS
         self.idle_at = now + reply["idle"] / MICROSECONDS
+        self._look_behind(wanted, reply["next"] / MICROSECONDS)
         # A timer may ring up to its clock's resolution early; asking then would be in vain.
         return 0.0 if moved_up else reply["wait"] / MICROSECONDS + 0.0005
+
+    def _look_behind(self, wanted: list[Waiter], wait: float) -> None:
+        """Tell those whom the question did not carry, where they wait in vain: they come after the line."""
+        if len(wanted) == MOST_IN_LINE:
+            asked = {waiter.name for waiter in wanted}
+            behind = [waiter for waiter in self._waiters.values() if waiter.name not in asked]
+            for place, waiter in enumerate(sorted(behind, key=Waiter.place)):
+                least = wait + place // self._terms.max_requests * self._terms.window
+                if self._clock() + least > waiter.latest:
+                    self._turn_away(waiter, least)
+
+    def _turn_away(self, waiter: Waiter | None, wait: float) -> None:
+        if waiter is not None:
+            del self._waiters[waiter.name]
+            if not waiter.outcome.done():
+                waiter.outcome.set_result(exhausted(wait, waiter.within))
 
     def _disagreement(self, max_requests: int, period: float) -> ConfigurationError:
         terms = self._terms
@@ -273,8 +326,13 @@ class Courier:
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait({task})
-        if self._settled or self._pause or self.spent_elsewhere:
+        if self._settled or self.spent_elsewhere:
             await self._exchange()
+
+
+def _to_spare(waiter: Waiter, now: float) -> int:
+    """Return the microseconds that a request can still wait, or -1."""
+    return -1 if waiter.latest == math.inf else max(0, _microseconds(waiter.latest - now))
 
 
 def _microseconds(seconds: float) -> int:

@@ -19,7 +19,7 @@ from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.transport.budgets import LOST_GRACE, Slot
 from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.redis_connections import RedisConnections
-from timezest_async.transport.redis_courier import Courier, Terms, Waiter
+from timezest_async.transport.redis_courier import Courier, News, Terms, Waiter
 from timezest_async.transport.redis_script import budget_keys, key_digest
 from timezest_async.transport.settings import Secret, check_count, check_seconds, key_problem
 from timezest_async.transport.shares import Share
@@ -41,21 +41,22 @@ class _SharedSlot:
         self._settled = False
 
     def answered(self) -> None:
-        self._settle(0.0)
+        self._settle(0.0, News(answered=self.waiter.pause))
 
     def limited(self, pause: float | None) -> None:
-        self._settle(0.0, 1.0 if pause is None else pause)
+        number = self.waiter.pause
+        self._settle(0.0, News(unsaid=number) if pause is None else News(pause=pause, refused=number))
 
     def lost(self) -> None:
-        self._settle(LOST_GRACE)
+        self._settle(LOST_GRACE, News(lost=self.waiter.pause))
 
     def release(self) -> None:
-        self._settle(None)
+        self._settle(None, News(lost=self.waiter.pause))
 
-    def _settle(self, grace: float | None, pause: float = 0.0) -> None:
+    def _settle(self, grace: float | None, news: News) -> None:
         if not self._settled:
             self._settled = True
-            self._courier.settle(self.waiter.name, grace, pause)
+            self._courier.settle(self.waiter.name, grace, news)
 
 
 class _LocalSlot:
@@ -237,7 +238,9 @@ class RedisRateLimiter:
         """
         if self._local is None or self._local_now() is None:
             try:
-                waiter = await self._courier.wait(again.waiter if isinstance(again, _SharedSlot) else None)
+                waiter = await self._courier.wait(
+                    again.waiter if isinstance(again, _SharedSlot) else None, within
+                )
                 return _SharedSlot(self._courier, waiter)
             except ConnectionFailedError as error:
                 if self._local is None:

@@ -25,7 +25,13 @@ class Question(TypedDict):
         period: The window's length.
         settled: Names of requests, each with how long it counts from now on; -1 where it was never sent.
         pause: For how long nobody may send, as a 429 demands.
-        wanted: Names of the requests that wait, first come first, each with its ticket or 0.
+        answered, lost, refused, unsaid: The number of the last pause before any slot of which it is news that
+            it was answered; that nobody knows; that it met a 429; or one that does not say for how long. -1
+            where there is no such news.
+        first_pause: The first pause after a 429 that does not say for how long.
+        longest_pause: The longest such pause.
+        wanted: Names of the requests that wait, first come first, each with its ticket or 0, and how long
+            it can wait or -1.
         hold: For how long a slot is taken whose request is never heard of again.
         window: For how long a slot is taken at least after its request was answered.
         poll: The longest time between two questions while somebody waits.
@@ -37,7 +43,13 @@ class Question(TypedDict):
     period: int
     settled: Sequence[tuple[str, int]]
     pause: int
-    wanted: Sequence[tuple[str, int]]
+    answered: int
+    lost: int
+    refused: int
+    unsaid: int
+    first_pause: int
+    longest_pause: int
+    wanted: Sequence[tuple[str, int, int]]
     hold: int
     window: int
     poll: int
@@ -52,6 +64,8 @@ class Reply(TypedDict):
             no other member.
         ticket: The place in the line of those who wanted without one.
         granted: The names of the requests that may be sent now.
+        pause: The number of the last pause.
+        turned_away: The names of those that would wait too long, and how long.
         wait: Microseconds after which to ask again.
         free: How many more could be sent at this moment.
         next: Microseconds until a request that comes now could be sent.
@@ -61,6 +75,8 @@ class Reply(TypedDict):
     disagreement: NotRequired[dict[str, int]]
     ticket: str
     granted: Sequence[str]
+    pause: int
+    turned_away: Sequence[tuple[str, float]]
     wait: float
     free: int
     next: float
@@ -73,16 +89,42 @@ local now = time[1] * 1000000 + time[2]
 local ask = cjson.decode(ARGV[1])
 local terms, slots, line, clients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
-local agreed = redis.call('HMGET', terms, 'max_requests', 'period', 'paused_until')
-local max_requests, period = tonumber(agreed[1] or ask.max_requests), tonumber(agreed[2] or ask.period)
+local known = redis.call('HGETALL', terms)
+local state = {}
+for i = 1, #known, 2 do
+  state[known[i]] = tonumber(known[i + 1])
+end
+local max_requests, period = state.max_requests or ask.max_requests, state.period or ask.period
 if max_requests ~= ask.max_requests or period ~= ask.period then
   return cjson.encode({disagreement = {max_requests = max_requests, period = period}})
 end
-local paused_until = tonumber(agreed[3] or 0)
+
+-- The pauses: as the class Refusals of refusals.py.
+local paused_until, held_until = state.paused_until or 0, state.held_until or 0
+local number, guess, since = state.number or 0, state.guess or 0, state.since or 0
+local probing = state.probing == 1
+local function probes()
+  return probing and now < paused_until + period
+end
+if ask.answered >= number then
+  held_until, probing = 0, false
+elseif ask.lost >= number then
+  held_until = 0
+end
 if ask.pause > 0 then
   paused_until = math.max(paused_until, now + ask.pause)
 end
-redis.call('HSET', terms, 'max_requests', max_requests, 'period', period, 'paused_until', paused_until)
+if ask.unsaid >= number or (ask.refused >= number and probes()) then
+  if not probes() then
+    probing, since, guess = true, now, ask.first_pause
+  end
+  held_until = 0
+  if ask.unsaid >= number then
+    paused_until = math.max(paused_until, now + guess)
+    guess = math.min(2 * guess, ask.longest_pause)
+  end
+  number = math.max(number, ask.unsaid, ask.refused) + 1
+end
 
 for _, entry in ipairs(ask.settled) do
   if entry[2] < 0 then
@@ -117,8 +159,12 @@ end
 -- process to take its own, and nobody overtakes.
 local free = max_requests - redis.call('ZCARD', slots)
 local granted = {}
-if now >= paused_until and free > 0 then
-  for _, waiter in ipairs(redis.call('ZRANGE', line, 0, free - 1)) do
+local one_by_one = probes() and now - since < 2 * period
+if not one_by_one then
+  held_until = 0
+end
+if now >= math.max(paused_until, held_until) and free > 0 then
+  for _, waiter in ipairs(redis.call('ZRANGE', line, 0, one_by_one and 0 or free - 1)) do
     if belongs(waiter, ask.client) then
       granted[#granted + 1] = waiter
     end
@@ -128,29 +174,47 @@ if now >= paused_until and free > 0 then
     redis.call('ZADD', slots, now + ask.hold, waiter)
   end
   free = free - #granted
+  if one_by_one and #granted > 0 then
+    held_until = now + ask.longest_pause
+  end
 end
 
 -- A slot in flight counts until its lease ends, or for a window once it is answered: see it as answered.
 local function due(rank)
-  local wait = paused_until - now
-  if rank >= free then
-    local entry = redis.call('ZRANGE', slots, rank - free, rank - free, 'WITHSCORES')
+  local wait = math.max(0, paused_until - now)
+  local place = rank % max_requests
+  if place >= free then
+    local entry = redis.call('ZRANGE', slots, place - free, place - free, 'WITHSCORES')
     wait = math.max(wait, math.min(ask.window, entry[2] and entry[2] - now or ask.window))
   end
-  return math.max(wait, 0)
+  return wait + math.floor(rank / max_requests) * ask.window
+end
+
+local turned_away = {}
+for _, waiter in ipairs(ask.wanted) do
+  local rank = waiter[3] >= 0 and redis.call('ZRANK', line, waiter[1])
+  if rank and due(rank) > waiter[3] then
+    turned_away[#turned_away + 1] = {waiter[1], due(rank)}
+    redis.call('ZREM', line, waiter[1])
+  end
 end
 
 local wait = ask.poll
 for _, waiter in ipairs(ask.wanted) do
   local rank = redis.call('ZRANK', line, waiter[1])
   if rank then
-    wait = math.min(wait, due(rank))
+    -- Whoever waits for what becomes of another's request is told nothing before that is known.
+    if now < paused_until or not one_by_one then
+      wait = math.min(wait, due(rank))
+    end
     break
   end
 end
 redis.call('ZADD', clients, now + wait + ask.patience, ask.client)
 
 local last = redis.call('ZRANGE', slots, -1, -1, 'WITHSCORES')[2] or now
+redis.call('HSET', terms, 'max_requests', max_requests, 'period', period, 'paused_until', paused_until,
+  'held_until', held_until, 'number', number, 'guess', guess, 'since', since, 'probing', probing and 1 or 0)
 local forgotten = math.max(last, paused_until, now + period) + 60000000
 for _, key in ipairs(KEYS) do
   redis.call('PEXPIREAT', key, math.ceil(forgotten / 1000))
@@ -160,8 +224,10 @@ local waiting = redis.call('ZCARD', line)
 return cjson.encode({
   ticket = string.format('%.0f', now),
   granted = granted,
+  pause = number,
+  turned_away = turned_away,
   wait = wait,
-  free = now >= paused_until and math.max(0, free - waiting) or 0,
+  free = now >= math.max(paused_until, held_until) and math.max(0, free - waiting) or 0,
   next = due(waiting),
   idle = math.max(0, math.max(last, paused_until) - now),
 })

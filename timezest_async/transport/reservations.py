@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import attrs
 
-from timezest_async.errors import RequestTimeoutError
+from timezest_async.errors import BudgetExhaustedError, RequestTimeoutError
 from timezest_async.transport.budgets import Limiter, Slot
 
 
@@ -47,14 +48,24 @@ async def reserve(limiter: Limiter, deadline: float | None, *, again: Slot | Non
         again: The slot of the attempt before.
 
     Raises:
-        TimeoutError: The deadline passed.
+        BudgetExhaustedError: There is none before the deadline. That is said as soon as the budget knows it.
     """
     asked_at = asyncio.get_running_loop().time()
+    slot: Slot | None = None
     if deadline is None:
         slot = await limiter.acquire(again)
     else:
-        async with asyncio.timeout(deadline):
-            slot = await limiter.acquire(again)
+        # What the budget cannot foretell, such as the answers that it waits for, the time tells.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                slot = await limiter.acquire(again, deadline)
+        if slot is None:
+            wait = limiter.wait_time()
+            raise BudgetExhaustedError(
+                f"The request budget had no room within {deadline:.3g} s, nor has it for {wait:.3g} s more:"
+                " nothing was sent.",
+                retry_after=wait,
+            )
     return Reservation(slot, asked_at, asyncio.get_running_loop().time() - asked_at)
 
 

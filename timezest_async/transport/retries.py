@@ -62,6 +62,13 @@ def is_testing() -> bool:
     return stamina.is_testing()
 
 
+def is_active() -> bool:
+    """Return whether stamina sends again, and waits before that."""
+    import stamina  # noqa: PLC0415
+
+    return stamina.is_active() and not stamina.is_testing()
+
+
 async def with_retries(
     attempt: Callable[[int], Awaitable[T]],
     *,
@@ -115,7 +122,7 @@ async def with_retries(
                 number = trial.num
                 if number == 1:
                     raise failure
-                _logger.info("%s: attempt %d failed (%s); sent again.", asked, number - 1, _reason(failure))
+                log_again(asked, number - 1, failure)
                 try:
                     return await attempt(number)
                 except TimeZestError as error:
@@ -126,6 +133,17 @@ async def with_retries(
             _logger.warning("%s: attempt %d failed (%s); given up.", asked, number, _reason(failure))
         raise
     raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
+
+
+def log_again(asked: str, number: int, error: TimeZestError) -> None:
+    """Log that a request is sent again.
+
+    Args:
+        asked: Method and route.
+        number: Which attempt failed.
+        error: Why.
+    """
+    _logger.info("%s: attempt %d failed (%s); sent again.", asked, number, _reason(error))
 
 
 def _reason(error: TimeZestError) -> str:

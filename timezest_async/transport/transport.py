@@ -144,23 +144,23 @@ class Transport:
         """Tell the hooks of a record that cannot be read."""
         tell(self._settings.hooks, "on_unreadable", record)
 
-    async def reserve(self) -> reservations.Reservation:
+    async def reserve(self, deadline: float | None = None) -> reservations.Reservation:
         """Wait for a slot of the budget before deciding what to ask.
+
+        Args:
+            deadline: Seconds for the call altogether; None for the transport's.
 
         Returns:
             The slot, for ``get(slot=...)``, or to be released.
 
         Raises:
-            RequestTimeoutError: The deadline passed.
+            BudgetExhaustedError: There is none before the deadline.
             ConfigurationError: The client is closed.
         """
         await self._sessions.current()
-        deadline = self._settings.deadline
-        try:
-            return await reservations.reserve(self._limiter, deadline)
-        except TimeoutError:
-            pass
-        raise reservations.deadline_passed(deadline or 0.0, "Waiting for the request budget")
+        return await reservations.reserve(
+            self._limiter, self._settings.deadline if deadline is None else deadline
+        )
 
     async def get(
         self,
@@ -170,6 +170,7 @@ class Transport:
         params: Mapping[str, str] | None = None,
         slot: reservations.Reservation | None = None,
         decode: Decode | None = None,
+        deadline: float | None = None,
     ) -> exchanges.Exchange:
         """Read, and read again after failures that pass.
 
@@ -181,6 +182,7 @@ class Transport:
             slot: A reserved slot for the first attempt.
             decode: Tried on a good answer's body before it is parsed as JSON; what it returns, None
                 apart, is the payload then.
+            deadline: Seconds for the call altogether; None for the transport's.
 
         Raises:
             TimeZestError: What the last attempt met with; its class says what that is.
@@ -191,9 +193,11 @@ class Transport:
             if slot is not None:
                 slot.release()
             raise
-        return await self._run(self._call(request, None, slot, decode))
+        return await self._run(self._call(request, None, deadline, slot, decode))
 
-    async def post(self, path: str, payload: Mapping[str, Any], *, route: str) -> exchanges.Exchange:
+    async def post(
+        self, path: str, payload: Mapping[str, Any], *, route: str, deadline: float | None = None
+    ) -> exchanges.Exchange:
         """Create; sent again only after what certainly did not happen.
 
         A cancellation while the request is in flight comes through as ``CancelledError``, and leaves
@@ -203,12 +207,14 @@ class Transport:
             path: The path below ``base_url``.
             payload: What to create, as JSON.
             route: The path's template, for hooks and errors.
+            deadline: Seconds for the call altogether; None for the transport's.
 
         Raises:
             OutcomeUnknownError: It was sent, and whether it happened is unknown.
             TimeZestError: It did not happen; the class says why.
         """
-        return await self._run(self._call(self._request("POST", path, route, payload=payload), payload))
+        request = self._request("POST", path, route, payload=payload)
+        return await self._run(self._call(request, payload, deadline))
 
     async def clock_offset(self, path: str) -> timedelta:
         """Return how far the service's clock is ahead of ours; nothing if its answers do not tell.
@@ -256,6 +262,7 @@ class Transport:
         self,
         request: Request,
         payload: Mapping[str, Any] | None,
+        deadline: float | None,
         slot: reservations.Reservation | None = None,
         decode: Decode | None = None,
     ) -> calls.Call:
@@ -269,4 +276,5 @@ class Transport:
             reservation=slot,
             decode=decode,
             clock=self._service_clock,
+            deadline=deadline,
         )
