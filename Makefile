@@ -17,6 +17,10 @@ lint: $(VENV)/.has-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes timezest_async --ignoreexternal --outputjson | \
+	$(BIN)/python -c "import json, sys; \
+	score = json.load(sys.stdin)['typeCompleteness']['completenessScore']; \
+	print(f'{score:.1%} of the public types are written down'); sys.exit(score < 0.99)"
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,9 +1,21 @@
 """What type checkers have to accept, with the types they have to find. Never run."""
 
 from datetime import date, datetime, timezone
+from collections.abc import Mapping
 from typing import Any, assert_type
 
-from timezest_async import Agent, F as requests, Paginator, SchedulingRequest, TimeZestClient, tql
+from timezest_async import (
+    Agent,
+    AgentDict,
+    F as requests,
+    Paginator,
+    Resource,
+    ResourceDict,
+    SchedulingRequest,
+    SchedulingRequestDict,
+    TimeZestClient,
+    tql,
+)
 from timezest_async.tql import (
     AgentAttributes,
     AppointmentTypeAttributes,
@@ -92,3 +104,15 @@ def on_lists(client: TimeZestClient) -> None:
     client.teams.list(tql.team.internal_name.like("Tier 1"))
     client.resources.list(tql.resource.url_slug == "front-desk")
     client.appointment_types.list(tql.appointment_type.duration_mins >= 30)
+
+
+def on_records(request: SchedulingRequest, agent: Agent, resource: Resource) -> None:
+    wire = request.to_dict()
+    assert_type(wire, SchedulingRequestDict)
+    assert_type(wire["created_at"], int)
+    assert_type([entity["type"] for entity in wire.get("associated_entities") or []], list[str])
+    assert_type(agent.to_dict(), AgentDict)
+    assert_type(agent.to_dict()["id"], str)
+    shared: ResourceDict = resource.to_dict()
+    plain: Mapping[str, object] = shared
+    print(plain)

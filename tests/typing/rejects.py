@@ -2,7 +2,7 @@
 
 from datetime import datetime, timezone
 
-from timezest_async import TimeZestClient, tql
+from timezest_async import Agent, SchedulingRequest, TimeZestClient, tql
 from timezest_async.tql import Expression, Predicate, SchedulingRequestAttributes
 
 F = tql.scheduling_request
@@ -87,6 +87,12 @@ def on_lists(client: TimeZestClient) -> None:
     client.scheduling_requests.list(F.status)  # reject
     client.scheduling_requests.list(status="new")  # reject
     list(client.agents.list())  # reject
+
+
+def on_records(request: SchedulingRequest, agent: Agent) -> None:
+    request.to_dict()["staus"]  # reject
+    request.to_dict()["created_at"].year  # reject
+    agent.to_dict()["internal_name"]  # reject
 
 
 async def on_reading(client: TimeZestClient) -> None:

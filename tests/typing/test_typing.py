@@ -17,13 +17,13 @@ ROOT = HERE.parents[1]
 PROGRAMS = ("accepts.py", "rejects.py")
 
 
-def run(*command: str) -> str:
+def run(*command: str, **changed: str) -> str:
     # PYTEST_* and coverage variables mean nothing to a checker; the rest is what it finds itself by.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
-        env=environment,
+        env=environment | changed,
         capture_output=True,
         text=True,
         check=False,
@@ -67,3 +67,23 @@ def test_checkers_reject_the_marked_lines_only(checker: str, name: str) -> None:
     assert bool(marked) == (name == "rejects.py")
     assert not marked - found.keys(), "accepted"
     assert not {number: found[number] for number in found.keys() - marked}, "rejected"
+
+
+@pytest.mark.timeout(300)
+def test_nearly_every_public_type_is_known_without_guessing() -> None:
+    if importlib.util.find_spec("pyright") is None:
+        assert not os.environ.get("TIMEZEST_REQUIRE_CHECKERS"), "pyright is not installed"
+        pytest.skip("pyright is not installed: it comes with the extra `lint`")
+    # Pyright looks for the package with the Python that is first on PATH, whatever --pythonpath says.
+    folder = str(Path(sys.executable).parent)
+    output = run(
+        "pyright",
+        "--verifytypes",
+        "timezest_async",
+        "--ignoreexternal",
+        "--outputjson",
+        PATH=os.pathsep.join([folder, os.environ.get("PATH", "")]),
+    )
+    report = json.loads(output[output.index("{") :])["typeCompleteness"]
+    unknown = [symbol["name"] for symbol in report["symbols"] if not symbol["isTypeKnown"]]
+    assert report["completenessScore"] >= 0.99, unknown

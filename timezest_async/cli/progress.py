@@ -43,6 +43,9 @@ class Display(Hooks):
         floor: The oldest ``created_at`` (UTC) that the filter admits, if it says so.
     """
 
+    retries: int
+    requests: int
+
     def __init__(self, manner: Manner) -> None:
         self.manner = manner
         self.requests = self.retries = 0

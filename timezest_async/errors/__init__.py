@@ -142,7 +142,7 @@ class UnexpectedResponseError(TimeZestError):
     def __init__(self, message: str, *, status: int, body_start: str = "", retryable: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        self.body_start = body_start[:500]
+        self.body_start: str = body_start[:500]
         self.retryable = retryable
 
 
@@ -254,7 +254,7 @@ class OutcomeUnknownError(TimeZestError):
         clock_offset: timedelta | None = None,
     ) -> None:
         super().__init__(message)
-        self.parameters = dict(parameters)
+        self.parameters: dict[str, Any] = dict(parameters)
         self.sent_at = sent_at
         self.status = status
         self.clock_offset = clock_offset

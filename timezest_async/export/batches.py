@@ -43,7 +43,7 @@ class Batches:
         size: int,
         seconds: float,
     ) -> None:
-        self.place = place
+        self.place: Place = place
         self._paginator = paginator
         self._writer = writer
         self._keep = keep

@@ -45,6 +45,13 @@ class Update:
         created, changed, unchanged, vanished, pages, looked_up: As in ``Changes``.
     """
 
+    changed: int
+    unchanged: int
+    vanished: int
+    pages: int
+    looked_up: int
+    created: int
+
     def __init__(
         self,
         client: TimeZestClient,

@@ -80,8 +80,8 @@ class ExportJob:
         start, limit = paginator.start, paginator.limit
         table = choose_columns(start.path, fields)
         shape = Shape(chosen, compression, None if fields is None else tuple(fields), raw_csv)
-        self.names = Names.of(target)
-        self.order = Order(start, shape, limit, overwrite)
+        self.names: Names = Names.of(target)
+        self.order: Order = Order(start, shape, limit, overwrite)
         self._paginator = paginator
         self._resumes = resume
         self._batch_size = batch_size

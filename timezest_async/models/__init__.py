@@ -1,6 +1,15 @@
 """Records of what the service sends and takes."""
 
 from timezest_async.models.associated_entities import AssociatedEntity
+from timezest_async.models.dicts import (
+    AgentDict,
+    AppointmentTypeDict,
+    AssociatedEntityDict,
+    ResourceDict,
+    ResourceReferenceDict,
+    SchedulingRequestDict,
+    TeamDict,
+)
 from timezest_async.models.directory import Agent, AppointmentType, Resource, Team
 from timezest_async.models.enums import (
     CONTACT_TYPES,
@@ -18,16 +27,23 @@ __all__ = [
     "CONTACT_TYPES",
     "TICKET_TYPES",
     "Agent",
+    "AgentDict",
     "AgentRole",
     "AppointmentType",
+    "AppointmentTypeDict",
     "AssociatedEntity",
+    "AssociatedEntityDict",
     "EntityType",
     "Record",
     "Resource",
+    "ResourceDict",
     "ResourceReference",
+    "ResourceReferenceDict",
     "SchedulingRequest",
+    "SchedulingRequestDict",
     "Status",
     "Team",
+    "TeamDict",
     "TeamType",
     "TriggerMode",
 ]

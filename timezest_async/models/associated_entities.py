@@ -7,6 +7,7 @@ from typing import Any, Self
 import attrs
 
 from timezest_async.errors import InvalidRequestError
+from timezest_async.models.dicts import AssociatedEntityDict
 from timezest_async.models.enums import TICKET_TYPES, EntityType
 from timezest_async.models.record import ABSENT, Record, known
 
@@ -17,7 +18,7 @@ def _entity_type(value: EntityType | str) -> EntityType | str:
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class AssociatedEntity(Record):
+class AssociatedEntity(Record[AssociatedEntityDict]):
     """A ticket, contact or company of a PSA (or ServiceNow) that a scheduling request belongs to.
 
     To name one when creating a request, use the constructor of its type, such as

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import attrs
 
+from timezest_async.models.dicts import AgentDict, AppointmentTypeDict, TeamDict
 from timezest_async.models.enums import AgentRole, TeamType
 from timezest_async.models.record import ABSENT, Record, known, utc_or_none
 
@@ -21,7 +22,7 @@ def _team_type(value: TeamType | str | None) -> TeamType | str | None:
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class Agent(Record):
+class Agent(Record[AgentDict]):
     """A person with whom appointments are booked.
 
     Attributes:
@@ -50,7 +51,7 @@ class Agent(Record):
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class Team(Record):
+class Team(Record[TeamDict]):
     """A group of agents, from which TimeZest picks one when an appointment is booked.
 
     Attributes:
@@ -84,7 +85,7 @@ Resource = Agent | Team
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class AppointmentType(Record):
+class AppointmentType(Record[AppointmentTypeDict]):
     """A kind of appointment that can be booked.
 
     Attributes:

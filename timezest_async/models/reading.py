@@ -35,7 +35,7 @@ class StructureError(ValueError):
     def __init__(self, reason: str, path: str = "$") -> None:
         super().__init__(reason, path)
         self.reason = reason
-        self.path = path
+        self.path: str = path
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 import attrs
 
@@ -23,6 +23,13 @@ ABSENT: Any = _Absent.ABSENT
 
 NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    D = TypeVarWithDefault("D", default=Any)
+else:
+    D = TypeVar("D")
+
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -31,12 +38,13 @@ def _freeze(extra: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class Record:
+class Record(Generic[D]):
     """Something that the service sends as a JSON object.
 
     Fields bear the service's names. A field that was left out reads None (an array: as an empty tuple) and
     stays left out of ``to_dict()``; a null reads likewise and stays a null. ``attrs.evolve`` makes a field
-    that was absent present by giving it a value; given None (an array: nothing in it) it stays absent.
+    that was absent present by giving it a value; given None (an array: nothing in it) it stays absent. ``D``
+    is the type of the JSON object.
 
     Attributes:
         field_names: The names of the fields that the service sends, in the order of the class.
@@ -80,7 +88,7 @@ class Record:
         object.__setattr__(self, "_absent", tuple(absent))
         object.__setattr__(self, "_nulls", tuple(nulls))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> D:
         """Give the JSON object that the service would send for this record, unknown fields included.
 
         Returns:
@@ -96,7 +104,7 @@ class Record:
                 wire[name] = None if name in nulls else to_json(value)
         if self.extra:
             wire.update(_copy(self.extra))
-        return wire
+        return cast("D", wire)
 
     def __repr__(self) -> str:
         shown = [

@@ -10,6 +10,7 @@ import attrs
 
 from timezest_async.models import time_zones
 from timezest_async.models.associated_entities import AssociatedEntity
+from timezest_async.models.dicts import ResourceReferenceDict, SchedulingRequestDict
 from timezest_async.models.enums import Status
 from timezest_async.models.record import ABSENT, Record, as_tuple, known, utc, utc_or_none
 
@@ -37,7 +38,7 @@ def _texts(values: Iterable[str] | None) -> tuple[str, ...]:
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class ResourceReference(Record):
+class ResourceReference(Record[ResourceReferenceDict]):
     """An agent or team as a scheduling request names it.
 
     Attributes:
@@ -62,7 +63,7 @@ class ResourceReference(Record):
 
 
 @attrs.frozen(kw_only=True, repr=False, getstate_setstate=False)
-class SchedulingRequest(Record):
+class SchedulingRequest(Record[SchedulingRequestDict]):
     """The record of one appointment's booking (reference page, "The Scheduling Request object").
 
     Made by hand, only ``id``, ``status`` and ``created_at`` have to be given.

@@ -87,7 +87,7 @@ class WindowReader(Generic[T]):
                 f"concurrency and buffer_pages count from 1; got {concurrency} and {buffer_pages}"
             )
         self.concurrency = readers
-        self.buffered_pages = 0
+        self.buffered_pages: int = 0
         self._buffer_pages = buffer_pages
         self._planner = Planner(
             floor=floor,

@@ -113,7 +113,7 @@ class Sandbox:
             page_size=page_size,
         )
         self.api_key = api_key
-        self.faults = Faults(seed)
+        self.faults: Faults = Faults(seed)
         self.requests_seen: list[RequestSeen] = []
         self._address = (host, port)
         self._keys = {api_key: True} if read_only_key is None else {api_key: True, read_only_key: False}

@@ -177,8 +177,8 @@ class ChoiceGroup(ListGroup):
             choice = choice.listing(value for value in choice.listed() if value in allowed)
         self._drop(old for old in self.facts.values() if old.values)
         self.facts[choice.key] = choice
-        self.listing = (choice.key,)
-        self.excluded = frozenset()
+        self.listing: tuple[Key, ...] = (choice.key,)
+        self.excluded: frozenset[str | bool] = frozenset()
         return True
 
     def _covers(self, fact: Fact) -> bool:
@@ -218,8 +218,8 @@ class Conjunction:
     __slots__ = ("_keys", "groups", "paths")
 
     def __init__(self, groups: dict[str, Group]) -> None:
-        self.groups = groups
-        self.paths = frozenset(groups)
+        self.groups: dict[str, Group] = groups
+        self.paths: frozenset[str] = frozenset(groups)
         self._keys: frozenset[Key] | None = None
 
     @classmethod

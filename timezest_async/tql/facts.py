@@ -58,11 +58,11 @@ class Fact:
     key: Key
 
     def __init__(self, leaf: Expression[Any], position: int) -> None:
-        self.leaf = leaf
-        self.position = position
+        self.leaf: Expression[Any] = leaf
+        self.position: int = position
         self.values: frozenset[str | bool] = frozenset()
         self.span: Span = ALWAYS
-        self.is_mergeable = False
+        self.is_mergeable: bool = False
         if isinstance(leaf, Predicate):
             self._read(leaf)
         else:

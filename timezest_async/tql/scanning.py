@@ -70,8 +70,8 @@ class Scanner:
         self.text = text
         self.entity = entity
         self.now = now
-        self.position = 0
-        self.predicates = 0
+        self.position: int = 0
+        self.predicates: int = 0
         self._last: Comparison | None = None
 
     def refuse(self, position: int, reason: str, hint: str | None = None) -> NoReturn:

@@ -90,6 +90,10 @@ class RateLimiter:
         timer: Calls a function after some seconds of that clock; by default the running loop does.
     """
 
+    max_requests: int
+    period: float
+    margin: float
+
     def __init__(
         self,
         max_requests: int = 180,

@@ -107,6 +107,9 @@ class Courier:
         spent_elsewhere: Names of requests that Redis is still to hear of, since it gave no slot for them.
     """
 
+    idle_at: float
+    next_at: float
+
     def __init__(self, connections: RedisConnections, terms: Terms, clock: Callable[[], float]) -> None:
         self._connections = connections
         self._terms = terms
@@ -119,7 +122,7 @@ class Courier:
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.spent_elsewhere: dict[str, None] = {}
-        self.free = terms.max_requests
+        self.free: int = terms.max_requests
         self.next_at = self.idle_at = -math.inf
 
     def new_name(self, number: int | None = None) -> str:

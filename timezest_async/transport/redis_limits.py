@@ -125,6 +125,12 @@ class RedisRateLimiter:
         ConfigurationError: An argument is unfit, or the ``redis`` package is missing.
     """
 
+    max_requests: int
+    period: float
+    margin: float
+    name: str
+    lease: float
+
     def __init__(
         self,
         redis: str | Redis,

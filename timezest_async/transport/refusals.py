@@ -28,9 +28,12 @@ class Refusals:
         held_until: Until when everybody waits for what becomes of the single request.
     """
 
+    held_until: float
+    until: float
+
     def __init__(self, period: float) -> None:
         self._period = period
-        self.number = 0
+        self.number: int = 0
         self.until = self.held_until = -math.inf
         self._probing = False
         self._guess = self._since = 0.0

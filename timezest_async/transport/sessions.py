@@ -37,7 +37,7 @@ class Sessions:
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._guard: AsyncGenerator[None, None] | None = None
         self._ever_opened = False
-        self.closed = False
+        self.closed: bool = False
         self._made_at = _caller()
 
     async def current(self) -> aiohttp.ClientSession:

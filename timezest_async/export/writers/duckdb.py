@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -35,13 +35,13 @@ Rows = list[dict[str, Any]]
 class DuckDBWriter(DatabaseWriter[Rows]):
     """Writes a DuckDB database."""
 
-    sidecars = (".wal",)
+    sidecars: ClassVar[tuple[str, ...]] = (".wal",)
     names_of_tables = "SELECT table_name FROM duckdb_tables()"
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         super().__init__(output, table)
         self._duckdb: Any = require("duckdb", "duckdb")
-        self.errors = self._duckdb.Error
+        self.errors: type[Exception] = self._duckdb.Error
         columns = table.columns
         self._getters = [(column.name, bounded_getter(column, path), _shower(column)) for column in columns]
         shape = json.dumps([{column.name: _json_shape(column.kind) for column in columns}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from timezest_async.export.cells import FlatColumns, bounded_getter, fits
 from timezest_async.export.columns import Kind, Table
@@ -21,9 +21,9 @@ Rows = list[tuple[Any, ...]]
 class SQLiteWriter(DatabaseWriter[Rows]):
     """Writes an SQLite database."""
 
-    sidecars = ("-journal", "-wal", "-shm")
+    sidecars: ClassVar[tuple[str, ...]] = ("-journal", "-wal", "-shm")
     names_of_tables = "SELECT name FROM sqlite_master"
-    errors = sqlite3.Error
+    errors: type[Exception] = sqlite3.Error
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         super().__init__(output, table)

@@ -95,6 +95,8 @@ def make_compressor(compression: Compression | None) -> Callable[[bytes], bytes]
 class TextWriter(Writer[bytes]):
     """Appends batches to a file."""
 
+    encode_records: Encoder
+
     def __init__(self, output: Path, path: str, table: Table, shape: Shape) -> None:
         self._output = output
         self._head, self.encode_records = make_encoder(path, table, shape)
