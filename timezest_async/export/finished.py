@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from csv import Error as CSVError
 from datetime import UTC, datetime
@@ -125,7 +125,7 @@ def _check_columns(connection: Any, names: list[str]) -> None:
 
 
 @contextmanager
-def _explained(target: Path, format: Format) -> Iterator[None]:
+def _explained(target: Path, format: Format) -> Generator[None]:
     try:
         yield
     except (ConfigurationError, OSError):

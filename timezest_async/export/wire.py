@@ -109,7 +109,8 @@ _EXTENDED: Final[dict[tuple[type[Record], tuple[str, ...], tuple[str, ...]], Mak
 
 
 def _unusual(item: Any) -> Any:
-    return wire_form(item) if isinstance(item, Record) else to_json(item)
+    # Of any record: what its JSON object is makes no difference.
+    return wire_form(item) if isinstance(item, Record) else to_json(item)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _to_dict(record: Record) -> Any:
@@ -132,7 +133,7 @@ def _make_form(cls: Any, absent: tuple[str, ...], extra: tuple[str, ...]) -> Mak
         kinds = _kinds(attrs.fields_dict(cls)[name].type)
         item = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
         if item is not None and issubclass(item, Record):
-            scope |= {f"class_{name}": item, f"forms_{name}": _forms(item)}
+            scope |= {f"class_{name}": item, f"forms_{name}": _forms(item)}  # pyright: ignore[reportUnknownArgumentType]  # as below
             values.append((_ARRAY + _RECORDS).format(name=name))
         else:
             value = _TIME if datetime in kinds else "record.{name}"

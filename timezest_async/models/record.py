@@ -156,7 +156,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return int(value.timestamp())
     if isinstance(value, Record):
-        return value.to_dict()
+        return value.to_dict()  # pyright: ignore[reportUnknownVariableType]  # the JSON object of any record
     if isinstance(value, Enum):
         return value.value
     return value

@@ -45,7 +45,8 @@ class Gap:
     @classmethod
     def of(cls, record: UnreadableRecord, error: UnexpectedResponseError) -> Gap:
         """Make the gap that a record leaves."""
-        raw = cast("dict[str, Any]", record.raw) if isinstance(record.raw, dict) else {}
+        found: Any = record.raw
+        raw = cast("dict[str, Any]", found if type(found) is dict else {})
         own = raw.get("id")
         has_id = isinstance(own, str) and _CURSOR.fullmatch(own) is not None
         try:
@@ -93,10 +94,10 @@ class Gaps:
         self._tell(gap.record)
         if self._on_unreadable == "raise":
             raise gap.error
-        if self._on_unreadable == "skip":
-            _logger.warning("A record that cannot be read was skipped: %s", gap.record.reason)
-        else:
+        if callable(self._on_unreadable):
             self._on_unreadable(gap.record)
+        else:
+            _logger.warning("A record that cannot be read was skipped: %s", gap.record.reason)
         if gap.has_id:
             if len(self._passed) >= _REMEMBERED:
                 self._passed.clear()
