@@ -88,6 +88,7 @@ class Endpoint(Generic[T]):
                 queries,
                 backwards=ending_before is not None,
                 position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
+                account=self._transport.account,
             )
         reader = PageReader[T](
             self._transport, self.path, self._structurer, is_sorted=self.is_sorted, deadline=deadline
@@ -109,7 +110,7 @@ class Endpoint(Generic[T]):
                 f"this checkpoint is of another filter, {checkpoint.queries!r}, not {queries!r}: give the "
                 "same filter, or none at all to take the checkpoint's"
             )
-        return checkpoint
+        return checkpoint.of_account(self._transport.account)
 
 
 def check_id(id: object, name: str = "id") -> str:

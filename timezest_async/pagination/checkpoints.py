@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 import attrs
 
@@ -17,19 +17,43 @@ _VERSION = 1
 class Checkpoint:
     """A place in a list: ``list(checkpoint=...)`` goes on after the last record handed over.
 
-    It carries its filter, and holds record ids and times but never the API key.
+    It carries its filter, and holds record ids and times, and a digest of the account, but never the API
+    key.
 
     Attributes:
         path: The list, such as ``"/scheduling_requests"``.
         queries: The TQL of each query that is read, ``""`` for all records.
         backwards: Whether the list is read from older to newer (``ending_before``).
         position: What each query has handed over: JSON that only this package reads.
+        account: A digest of the API key and the service's address; None where any may go on from here.
     """
 
     path: str
     queries: tuple[str, ...]
     backwards: bool = False
     position: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False, hash=False)
+    account: str | None = attrs.field(default=None, repr=False, eq=False)
+
+    def for_other_key(self) -> Self:
+        """Give the same place for whichever API key: for a new key of the same account.
+
+        With the key of another account a list would go on among records that are not those it began with.
+        """
+        return attrs.evolve(self, account=None)
+
+    def of_account(self, account: str | None) -> Self:
+        """Give the same place with an account's digest.
+
+        Raises:
+            InvalidRequestError: It is another account's.
+        """
+        if account is not None and self.account not in {None, account}:
+            raise InvalidRequestError(
+                "this checkpoint is of another API key or another service, whose records it would mix with "
+                "these: go on with the same, or, with a new key of the same account, give "
+                "checkpoint.for_other_key()"
+            )
+        return attrs.evolve(self, account=account)
 
     def to_text(self) -> str:
         """Write the checkpoint as one line of text."""
@@ -39,6 +63,7 @@ class Checkpoint:
             "queries": self.queries,
             "backwards": self.backwards,
             "position": self.position,
+            **({} if self.account is None else {"account": self.account}),
         }
         return json.dumps(value, separators=(",", ":"))
 
@@ -60,15 +85,17 @@ class Checkpoint:
             raise _no_checkpoint(f"it is of version {version!r}, and this package reads version {_VERSION}")
         path, queries = value.pop("path", None), value.pop("queries", None)
         backwards, position = value.pop("backwards", None), value.pop("position", None)
+        account = value.pop("account", None)
         if (
             value
             or not isinstance(path, str)
             or not is_list_of_text(queries)
             or not isinstance(backwards, bool)
             or not is_json_object(position)
+            or not isinstance(account, str | None)
         ):
             raise _no_checkpoint("its members are not those of a checkpoint")
-        return cls(path, tuple(queries), backwards, position)
+        return cls(path, tuple(queries), backwards, position, account)
 
 
 def is_json_object(value: object) -> TypeGuard[dict[str, Any]]:

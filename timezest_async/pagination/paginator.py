@@ -70,10 +70,13 @@ class Paginator(Generic[T]):
             place: A checkpoint of this list.
             limit: How many records to give at most from there.
             on_unreadable: What to do with records that cannot be read; by default the same as here.
+
+        Raises:
+            InvalidRequestError: The checkpoint is of another account.
         """
         return Paginator(
             self._reader,
-            place,
+            place.of_account(self.start.account),
             limit=limit,
             concurrency=self._concurrency,
             on_unreadable=self.on_unreadable if on_unreadable is None else on_unreadable,

@@ -1,5 +1,6 @@
 """One HTTP exchange made trustworthy: sessions, the request budget, retries, hostile answers."""
 
+from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.budgets import Limiter, Slot
 from timezest_async.transport.exchanges import Exchange
 from timezest_async.transport.hooks import Hooks, Moment
@@ -20,5 +21,6 @@ __all__ = [
     "Secret",
     "Slot",
     "Transport",
+    "account_digest",
     "quote_segment",
 ]

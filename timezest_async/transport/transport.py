@@ -6,6 +6,7 @@ import random
 import ssl as ssl_module
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import aiohttp
@@ -13,6 +14,7 @@ import yarl
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from timezest_async.transport import calls, exchanges, reservations, settings as checks
+from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.budgets import Limiter
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Hooks, tell
@@ -125,6 +127,11 @@ class Transport:
     def base_url(self) -> yarl.URL:
         """The service's address, without a trailing slash."""
         return self._settings.base_url
+
+    @cached_property
+    def account(self) -> str:
+        """A digest of the API key and the service's address; see ``account_digest``."""
+        return account_digest(self._settings.key, str(self.base_url))
 
     @property
     def limiter(self) -> Limiter:
