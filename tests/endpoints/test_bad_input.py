@@ -64,6 +64,7 @@ LISTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "both cursors": ({"starting_after": "sreq_a", "ending_before": "sreq_b"}, InvalidRequestError, "both"),
     "cursor not text": ({"starting_after": 3}, InvalidRequestError, "starting_after"),
+    "cursor of another kind": ({"starting_after": "agnt_a"}, InvalidRequestError, "of an agent"),
     "cursor empty": ({"ending_before": ""}, InvalidRequestError, "ending_before"),
     "cursor with a slash": ({"starting_after": "a/b"}, InvalidRequestError, "letters"),
     "limit negative": ({"limit": -1}, InvalidRequestError, "limit"),
@@ -100,6 +101,24 @@ async def test_get(endpoint: str, id: Any, sandbox: Sandbox, client: TimeZestCli
     assert sandbox.requests_seen == []
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("endpoint", "id"),
+    [
+        ("scheduling_requests", "agnt_a"),
+        ("agents", "team_a"),
+        ("teams", "apty_2s211C0S1I5gqIaA8wbDu6"),
+        ("appointment_types", "sreq_a"),
+    ],
+)
+async def test_get_takes_no_id_of_another_kind(
+    endpoint: str, id: str, sandbox: Sandbox, client: TimeZestClient
+) -> None:
+    with pytest.raises(InvalidRequestError, match=f"but '{id}' is that of"):
+        await getattr(client, endpoint).get(id)
+    assert sandbox.requests_seen == []
+
+
 GOOD: dict[str, Any] = {
     "appointment_type_id": "apty_a",
     "trigger_mode": "pod",
@@ -120,6 +139,11 @@ CREATES: dict[str, tuple[dict[str, Any], str]] = {
     "resource ids as text": ({"resource_ids": "agnt_a"}, "list"),
     "resource ids none": ({"resource_ids": None}, "list"),
     "resource id a number": ({"resource_ids": [3]}, "resource_ids"),
+    "resource id of another kind": (
+        {"resource_ids": ["agnt_a", "apty_a"]},
+        "of an agent or a team, but 'apty_a' is that of an appointment type",
+    ),
+    "appointment type of another kind": ({"appointment_type_id": "team_a"}, "but 'team_a' is that of a team"),
     "resource id empty": ({"resource_ids": [""]}, "resource_ids"),
     "no end user": (NO_USER, "end_user_name and end_user_email"),
     "no name": ({"end_user_name": None}, "end_user_name must"),

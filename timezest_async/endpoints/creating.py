@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from timezest_async import tql
 from timezest_async.converter import StructureError, structure
 from timezest_async.endpoints.choice_windows import ChoiceWindow
+from timezest_async.endpoints.lists import check_id
 from timezest_async.errors import InvalidRequestError
 from timezest_async.models import (
     CONTACT_TYPES,
@@ -24,6 +25,7 @@ from timezest_async.models import (
     TriggerMode,
 )
 from timezest_async.tql import scheduling_request as F
+from timezest_async.tql.ids import kind_of_id
 
 
 def creation_parameters(
@@ -47,13 +49,16 @@ def creation_parameters(
         InvalidRequestError: The service would refuse them.
     """
     entities = [_entity(entity) for entity in _items(associated_entities, "associated_entities")]
-    resources = [_text(resource, "each of resource_ids") for resource in _items(resource_ids, "resource_ids")]
+    resources = [
+        _id(resource, "each of resource_ids", "agnt_", "team_")
+        for resource in _items(resource_ids, "resource_ids")
+    ]
     if not resources:
         raise InvalidRequestError(
             "resource_ids takes at least one id of an agent or team: who is to keep the appointment?"
         )
     parameters: dict[str, Any] = {
-        "appointment_type_id": _text(appointment_type_id, "appointment_type_id"),
+        "appointment_type_id": _id(appointment_type_id, "appointment_type_id", "apty_"),
         "trigger_mode": _trigger_mode(trigger_mode).value,
         "resource_ids": resources,
     }
@@ -113,6 +118,11 @@ def _text(value: object, name: str) -> str:
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
         raise InvalidRequestError(f"{name} has a control character or a lone surrogate in it: {value!r:.100}")
     return str(value)
+
+
+def _id(value: object, name: str, *prefixes: str) -> str:
+    text = _text(value, name)
+    return text if kind_of_id(text) is None else check_id(text, name, *prefixes)
 
 
 def _trigger_mode(value: object) -> TriggerMode:

@@ -59,7 +59,7 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
             NotFoundError: There is none.
             InvalidRequestError: This is no id, or no deadline; nothing was sent.
         """
-        check_id(id)
+        check_id(id, "id", self.id_prefix)
         check_deadline(deadline)
         found: T | None = None
         try:
@@ -98,6 +98,7 @@ class AgentsEndpoint(FindableEndpoint[Agent, tql.AgentAttributes]):
 
     path = "/agents"
     entity = "agent"
+    id_prefix = "agnt_"
     record_type = Agent
 
 
@@ -106,6 +107,7 @@ class TeamsEndpoint(FindableEndpoint[Team, tql.TeamAttributes]):
 
     path = "/teams"
     entity = "team"
+    id_prefix = "team_"
     record_type = Team
 
 
@@ -122,4 +124,5 @@ class AppointmentTypesEndpoint(FindableEndpoint[AppointmentType, tql.Appointment
 
     path = "/appointment_types"
     entity = "appointment_type"
+    id_prefix = "apty_"
     record_type = AppointmentType

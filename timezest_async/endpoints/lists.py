@@ -12,6 +12,7 @@ from timezest_async import tql
 from timezest_async.converter import ListStructurer
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
+from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
 from timezest_async.transport import Transport
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class Endpoint(Generic[T]):
     """What TQL calls a record, such as ``"agent"``."""
     record_type: Any
     """The class of a record."""
+    id_prefix: str = ""
+    """What the ids of its records begin with."""
     is_sorted: bool = False
     """Whether the list is known to be sorted by ``created_at``."""
 
@@ -81,7 +84,7 @@ class Endpoint(Generic[T]):
         else:
             cursor = ending_before if starting_after is None else starting_after
             name = "starting_after" if ending_before is None else "ending_before"
-            place = {} if cursor is None else {"after": check_id(cursor, name)}
+            place = {} if cursor is None else {"after": check_id(cursor, name, self.id_prefix)}
             queries = ("",) if queries is None else queries
             start = Checkpoint(
                 self.path,
@@ -113,17 +116,26 @@ class Endpoint(Generic[T]):
         return checkpoint.of_account(self._transport.account)
 
 
-def check_id(id: object, name: str = "id") -> str:
-    """Check what stands in a URL as a record's id.
+def check_id(id: object, name: str, *prefixes: str) -> str:
+    """Check what stands in a URL as a record's id, or names one.
+
+    Args:
+        id: The id.
+        name: The argument's.
+        prefixes: What ids of its kind begin with; one that begins as those of another kind is refused.
 
     Raises:
-        InvalidRequestError: It is no id.
+        InvalidRequestError: It is no id, or of another kind.
     """
     if not isinstance(id, str) or not _ID.match(id):
         raise InvalidRequestError(
             f"{name} takes the id of a record, such as 'sreq_p4fvlg5FUuKSviNNemZzAO' (letters, digits, _ and "
             f"-), not {id!r:.100}"
         )
+    kind = kind_of_id(id)
+    if kind is not None and kind.prefix not in prefixes:
+        wanted = " or ".join(KINDS_OF_ID[prefix].name for prefix in prefixes)
+        raise InvalidRequestError(f"{name} takes the id of {wanted}, but {id!r:.100} is that of {kind.name}")
     return id
 
 

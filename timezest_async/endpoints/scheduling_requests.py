@@ -24,6 +24,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
 
     path = "/scheduling_requests"
     entity = "scheduling_request"
+    id_prefix = "sreq_"
     record_type = SchedulingRequest
     is_sorted = True
 
@@ -88,7 +89,8 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             InvalidRequestError: This is no id, or no deadline; nothing was sent.
             TimeZestError: The exchange failed.
         """
-        path = f"{self.path}/{check_id(id)}"
+        check_id(id, "id", self.id_prefix)
+        path = f"{self.path}/{id}"
         check_deadline(deadline)
         exchange = await self._transport.get(path, route=f"{self.path}/{{id}}", deadline=deadline)
         try:
