@@ -491,3 +491,28 @@ def test_the_key_of_an_option_is_used_and_shown_nowhere(
     assert status == 1
     assert "--resume a.csv" in errors
     assert export("--resume", "a.csv", "--api-key", KEY)[0] == 0
+
+
+def test_unreadable_records_are_skipped_kept_and_counted(service: Served, export: Run) -> None:
+    with serving(records=30) as sandbox:
+        sandbox.do(lambda one: one.add(id="sreq_bad", status=7, created_at=1))
+        there = ["--base-url", sandbox.base_url]
+        code, _, err = export("-o", "out.csv", *there)
+        assert code == 1
+        assert "expected a string, not 7" in err
+        code, _, err = export("--resume", "out.csv", "--skip-unreadable", *there)
+    assert code == 0, err
+    assert "out.csv.unreadable.jsonl: 1 record that cannot be read" in err
+    [line] = Path("out.csv.unreadable.jsonl").read_text().splitlines()
+    assert json.loads(line)["raw"]["id"] == "sreq_bad"
+    code, _, err = export("-o", "-", "--skip-unreadable", *there)
+    assert (code, "leave out --skip-unreadable" in err) == (2, True)
+
+
+def test_only_where_something_was_written_it_cannot_be_resumed(service: Served, export: Run) -> None:
+    with serving(records=30) as sandbox:
+        there = ["-o", "-", "--base-url", sandbox.base_url]
+        sandbox.faults.script(None, [Status(400)])
+        assert "Nothing was written." in export(*there)[2]
+        sandbox.faults.script(None, [None, Status(400)])
+        assert "What goes to stdout cannot be resumed." in export(*there)[2]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, F, RateLimiter, TimeZestClient, TimeZestError, export
-from timezest_async.export import durable, jobs
+from timezest_async.export import columns, durable, jobs
 from timezest_async.sandbox import (
     DropBeforeHeaders,
     DropMidBody,
@@ -420,3 +421,28 @@ async def test_a_failing_write_is_an_os_error_and_is_resumed(
     monkeypatch.undo()
     await export.to_csv(client.scheduling_requests.list(), path, batch_size=20, resume=True)
     assert readers.read(path) == readers.expected(sandbox.records(), path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "sqlite", "duckdb"])
+async def test_what_an_earlier_version_began_keeps_its_columns(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    """Its checkpoint named no columns, and had none that are worked out."""
+    for number in range(60):
+        sandbox.add(id=f"sreq_{number}", created_at=number)
+    path = tmp_path / f"out.{ending}"
+    fields = None if ending == "jsonl" else columns.first_columns("/scheduling_requests", None)
+    sandbox.faults.script(None, [None, Status(400)])
+    with pytest.raises(TimeZestError):
+        await export.ExportJob(client.scheduling_requests.list(), path, fields=fields).run()
+    state = tmp_path / f"out.{ending}.partial.checkpoint"
+    value = json.loads(state.read_text())
+    del value["columns"], value["skip_unreadable"]
+    value["shape"]["fields"] = None
+    state.write_text(json.dumps(value))
+    summary = await export.ExportJob.resume(client, path).run()
+    assert (summary.records, summary.resumed) == (60, 20)
+    rows = readers.read(path)
+    assert [row["id"] for row in rows] == [f"sreq_{number}" for number in reversed(range(60))]
+    assert ending == "jsonl" or list(rows[-1]) == list(columns.first_columns("/scheduling_requests", None))

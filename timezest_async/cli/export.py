@@ -20,7 +20,9 @@ from timezest_async.export import Compression, Format, begun, choose_format
 from timezest_async.export.columns import choose_columns
 
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
-_NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite"}
+_RESUMED = {"resume", "skip_unreadable"}
+_NOT_TO_STDOUT = {"compress", "overwrite", "incremental", "skip_unreadable"}
+_NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite", "skip_unreadable"}
 
 
 @grouped
@@ -46,6 +48,10 @@ def export(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=0, help="How many records at most.")] = None,
     concurrency: Annotated[str, typer.Option(metavar="N|auto", help="Requests under way at once.")] = "auto",
+    skip_unreadable: Annotated[
+        bool,
+        typer.Option("--skip-unreadable", help="Keep records that cannot be read in FILE.unreadable.jsonl."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on with the unfinished export to this file.")
@@ -65,8 +71,11 @@ def export(
     display = Display(_manner(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
     again = service.spelled(given)
     if resume is not None:
-        refuse(given - _HOW - {"resume"}, "--resume knows from the checkpoint what to export")
-        run(Task(resume, resumes=True, concurrency=how_many), display, service, again)
+        refuse(
+            given - _HOW - {"resume", "skip_unreadable"}, "--resume knows from the checkpoint what to export"
+        )
+        task = Task(resume, resumes=True, concurrency=how_many, skip_unreadable=skip_unreadable)
+        run(task, display, service, again)
         return
     if output is None and not dry_run:
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
@@ -90,6 +99,7 @@ def export(
         raw_csv=raw_csv,
         limit=limit,
         concurrency=how_many,
+        skip_unreadable=skip_unreadable,
         overwrite=overwrite,
         state=incremental,
         now=conditions.now,
@@ -126,5 +136,7 @@ def _concurrency(text: str) -> Any:
 
 
 def _for_stdout(task: Task, given: set[str]) -> Task:
-    refuse(given & {"compress", "overwrite", "incremental"}, "what goes to stdout is a stream")
+    refuse(
+        given & {"compress", "overwrite", "incremental", "skip_unreadable"}, "what goes to stdout is a stream"
+    )
     return task.as_stream()

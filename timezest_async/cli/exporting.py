@@ -41,6 +41,7 @@ from timezest_async.export import (
     read_unfinished,
     to_stream,
 )
+from timezest_async.export.states import Names
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
@@ -67,6 +68,7 @@ class Task:
     raw_csv: bool = False
     limit: int | None = None
     concurrency: int | Literal["auto"] = "auto"
+    skip_unreadable: bool = False
     overwrite: bool = False
     state: Path | None = None
     now: datetime | None = None
@@ -143,11 +145,11 @@ def run(task: Task, display: Display, service: Service, again: Sequence[str]) ->
     except (FilterError, ConfigurationError, InvalidRequestError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        advice, command = _way_on(task, again)
+        advice, command = _way_on(task, display, again)
         display.say(f"Interrupted. {advice}", "interrupted", resume=command)
         raise typer.Exit(interrupts.INTERRUPTED) from None
     except (TimeZestError, OSError) as error:
-        advice, command = _way_on(task, again)
+        advice, command = _way_on(task, display, again)
         where = "stdout" if task.to_stdout else task.output
         message = (
             f"{where} cannot be written: {error}" if isinstance(error, OSError) else in_options(str(error))
@@ -189,7 +191,11 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
             )
         if task.resumes:
             job = ExportJob.resume(
-                client, task.output, concurrency=task.concurrency, on_progress=display.on_progress
+                client,
+                task.output,
+                concurrency=task.concurrency,
+                skip_unreadable=task.skip_unreadable,
+                on_progress=display.on_progress,
             )
         else:
             job = ExportJob(
@@ -199,6 +205,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 fields=task.fields,
                 compress=task.compress,
                 raw_csv=task.raw_csv,
+                skip_unreadable=task.skip_unreadable,
                 overwrite=task.overwrite,
                 on_progress=display.on_progress,
             )
@@ -230,10 +237,12 @@ def _floor(queries: tuple[str, ...]) -> datetime | None:
     return datetime.fromtimestamp(min(known), UTC) if known and len(known) == len(floors) else None
 
 
-def _way_on(task: Task, again: Sequence[str]) -> tuple[str, str | None]:
+def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, str | None]:
     """Say what goes on with what was cut short, and give the command where it is another one."""
     if task.to_stdout:
-        return "What goes to stdout cannot be resumed.", None
+        return (
+            "What goes to stdout cannot be resumed." if display.has_records else "Nothing was written."
+        ), None
     if task.state is not None:
         return "The same command goes on.", None
     if read_unfinished(task.output) is None:
@@ -251,9 +260,12 @@ def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -
         display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
     elif isinstance(result, Summary):
         count = "all" if result.records is None else f"{result.records:,}"
+        beside = Names.of(result.path).unreadable
+        bad = counted(result.unreadable, "record")
+        skipped = f"\n{beside}: {bad} that cannot be read" if result.unreadable else ""
         earlier = f" ({result.resumed:,} of them by an earlier run)" if result.resumed else ""
         display.say(
-            f"{result.path}: {count} records{earlier}, {result.bytes:,} bytes: {cost}",
+            f"{result.path}: {count} records{earlier}, {result.bytes:,} bytes: {cost}{skipped}",
             "summary",
             **{name: str(value) if name == "path" else value for name, value in attrs.asdict(result).items()},
             **figures,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -14,6 +13,7 @@ from timezest_async import NotFoundError, SchedulingRequest
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import grouped
+from timezest_async.export.json_text import readable
 
 _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "associated_entities": lambda entity: f"{entity.type} {entity.number or entity.id}",
@@ -59,7 +59,7 @@ async def _get(ids: list[str], service: Service, *, as_json: bool) -> bool:
 def show_request(request: SchedulingRequest, *, as_json: bool) -> None:
     """Write a scheduling request to stdout, as a table or as the service's JSON."""
     if as_json:
-        terminal.show(json.dumps(request.to_dict(), indent=2))
+        terminal.show(readable(request.to_dict()))
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
@@ -70,7 +70,7 @@ def show_request(request: SchedulingRequest, *, as_json: bool) -> None:
         if name != "object" and value not in (None, ()):
             table.add_row(name, terminal.printable(_text(name, value)))
     for name, value in request.extra.items():
-        table.add_row(terminal.printable(name), terminal.printable(json.dumps(value)))
+        table.add_row(terminal.printable(name), terminal.printable(readable(value, indented=False)))
     terminal.out.print(table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from enum import StrEnum
@@ -18,6 +17,7 @@ from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS, paginate
 from timezest_async.export import Format, to_stream
 from timezest_async.export.columns import choose_columns
+from timezest_async.export.json_text import readable
 from timezest_async.pagination.pages import PAGE_SIZE
 
 _ENTITIES: Final = {path.removeprefix("/").replace("_", "-"): entity for entity, path in PATHS.items()}
@@ -111,7 +111,7 @@ async def _write_json(paginator: Paginator[Any]) -> None:
     async for records in _pages(paginator):
         for record in records:
             # Escapes keep what a terminal or a code page cannot take.
-            text = json.dumps(record.to_dict(), indent=2).replace("\n", "\n  ")
+            text = readable(record.to_dict()).replace("\n", "\n  ")
             stream.write(between + b"  " + text.encode())
             between = b",\n"
         stream.flush()

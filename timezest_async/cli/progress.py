@@ -55,6 +55,11 @@ class Display(Hooks):
         self._latest: Progress | None = None
         self._share_at_first: float | None = None
 
+    @property
+    def has_records(self) -> bool:
+        """Whether any record was read."""
+        return self._latest is not None and self._latest.records > 0
+
     def begin(self, limiter: Limiter) -> None:
         """Begin to watch the time, and the request budget."""
         self._limiter, self._pace = limiter, Pace(limiter)

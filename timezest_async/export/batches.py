@@ -12,6 +12,7 @@ import attrs
 from timezest_async.export.progress import Tracker
 from timezest_async.export.states import Place
 from timezest_async.export.threads import finished, in_thread
+from timezest_async.export.unreadable import UnreadableFile
 from timezest_async.export.writers import Writer
 from timezest_async.pagination import Page, Paginator
 
@@ -25,6 +26,7 @@ class Batches:
         keep: Makes a place durable, after the batch is; blocking.
         place: What is durable to begin with.
         tracker: Is told.
+        unreadable: Takes the records that cannot be read, or None.
         size: Records after which a batch is written.
         seconds: Seconds after which it is, if that is sooner.
 
@@ -40,6 +42,7 @@ class Batches:
         place: Place,
         tracker: Tracker,
         *,
+        unreadable: UnreadableFile | None,
         size: int,
         seconds: float,
     ) -> None:
@@ -48,6 +51,7 @@ class Batches:
         self._writer = writer
         self._keep = keep
         self._tracker = tracker
+        self._unreadable = unreadable
         self._size = size
         self._seconds = seconds
         self._backwards = place.checkpoint.backwards
@@ -63,6 +67,8 @@ class Batches:
         records = page.data[::-1] if self._backwards else page.data
         if not records:
             return
+        if self._unreadable is not None:
+            self._unreadable.passed()
         self._records += records
         if len(self._records) >= self._writer.encodes_at:
             self._encode()
@@ -81,18 +87,26 @@ class Batches:
         await self._written()
         self._since = time.monotonic()
         self._encode()
-        if self._chunks:
+        if self._chunks or self._unreadable:
             chunks, self._chunks, self._pending = self._chunks, [], 0
-            checkpoint = self._paginator.checkpoint
-            place = attrs.evolve(self._gathered, checkpoint=checkpoint, extent=self.place.extent)
-            self._writing = asyncio.create_task(in_thread(lambda: self._make_durable(chunks, place)))
+            lines = [] if self._unreadable is None else self._unreadable.drain()
+            place = attrs.evolve(
+                self._gathered,
+                checkpoint=self._paginator.checkpoint,
+                extent=self.place.extent,
+                unreadable=self.place.unreadable,
+                unreadable_bytes=self.place.unreadable_bytes,
+            )
+            self._writing = asyncio.create_task(in_thread(lambda: self._make_durable(chunks, lines, place)))
 
     def _encode(self) -> None:
         if self._records:
             self._chunks.append(self._writer.encode(self._records))
             self._records = []
 
-    def _make_durable(self, chunks: list[Any], place: Place) -> Place:
+    def _make_durable(self, chunks: list[Any], lines: list[bytes], place: Place) -> Place:
+        if self._unreadable is not None:
+            place = self._unreadable.write(lines, place)
         place = self._writer.commit(chunks, place)
         self._keep(place)
         return place

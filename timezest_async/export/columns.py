@@ -196,6 +196,13 @@ def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
     return Table(table.name, tuple(chosen.values()))
 
 
+def first_columns(path: str, fields: Sequence[str] | None) -> tuple[str, ...]:
+    """Give the names of the columns of an export that was begun before it was noted what they are."""
+    if fields is not None:
+        return tuple(fields)
+    return tuple(column.name for column in TABLES[path].columns if not column.is_derived)
+
+
 def _suggestion(name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -19,6 +19,7 @@ from timezest_async.export.formats import Compression, Format, Shape, choose_for
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.states import Names, Order, Phase, Place, Unfinished
 from timezest_async.export.threads import in_thread
+from timezest_async.export.unreadable import UnreadableFile
 from timezest_async.export.writers import Writer, make_writer
 from timezest_async.pagination import Paginator
 
@@ -42,6 +43,8 @@ class ExportJob:
         fields: Columns, or top-level keys of JSON lines, in order; None for all.
         compress: ``"gzip"`` or ``"zstd"``, for jsonl and csv; by default by the ending.
         raw_csv: Leave CSV cells as they are that a spreadsheet would run as a formula.
+        skip_unreadable: Go on past records that cannot be read, whatever the paginator says; they are kept in
+            ``NAME.unreadable.jsonl``, one ``{"reason": …, "raw": …}`` a line, and counted in the summary.
         resume: Go on with an export that was not finished; where there is none, start one.
         overwrite: Start anew, whatever there is, and replace a finished file in the end.
         batch_size: Records after which they are made durable.
@@ -65,6 +68,7 @@ class ExportJob:
         fields: Sequence[str] | None = None,
         compress: Compression | str | None = None,
         raw_csv: bool = False,
+        skip_unreadable: bool = False,
         resume: bool = False,
         overwrite: bool = False,
         batch_size: int = BATCH_SIZE,
@@ -80,13 +84,17 @@ class ExportJob:
         start, limit = paginator.start, paginator.limit
         table = choose_columns(start.path, fields)
         shape = Shape(chosen, compression, None if fields is None else tuple(fields), raw_csv)
+        columns = tuple(column.name for column in table.columns)
         self.names: Names = Names.of(target)
-        self.order: Order = Order(start, shape, limit, overwrite)
+        self.order: Order = Order(start, shape, limit, overwrite, skip_unreadable, columns)
         self._paginator = paginator
         self._resumes = resume
         self._batch_size = batch_size
         self._batch_seconds = batch_seconds
         self._writer: Writer[Any] = make_writer(self.names.partial, start.path, table, shape)
+        self._unreadable = UnreadableFile(
+            self.names.partial_unreadable, self.names.unreadable, paginator.on_unreadable
+        )
         self._tracker = Tracker(limit, on_progress)
 
     @classmethod
@@ -96,6 +104,7 @@ class ExportJob:
         path: str | os.PathLike[str],
         *,
         concurrency: int | Literal["auto"] = 1,
+        skip_unreadable: bool = False,
         batch_size: int = BATCH_SIZE,
         batch_seconds: float = BATCH_SECONDS,
         on_progress: OnProgress | None = None,
@@ -106,6 +115,7 @@ class ExportJob:
             client: Of the same account.
             path: The file that was to be made.
             concurrency: How many requests may be under way at once, as for ``list``.
+            skip_unreadable: As above; also where it was begun without.
             batch_size: As above.
             batch_seconds: As above.
             on_progress: As above.
@@ -127,6 +137,7 @@ class ExportJob:
             fields=order.shape.fields,
             compress=order.shape.compression,
             raw_csv=order.shape.raw_csv,
+            skip_unreadable=skip_unreadable or order.skip_unreadable,
             resume=True,
             batch_size=batch_size,
             batch_seconds=batch_seconds,
@@ -158,7 +169,7 @@ class ExportJob:
             finally:
                 await in_thread(self._writer.close)
         self._tracker.turned("done")
-        return Summary.of(self.names.target, place.records, self.progress)
+        return Summary.of(self.names.target, place, self.progress)
 
     def _prepare(self) -> Unfinished | None:
         """Find what there is, refuse what must not be touched; None where the file is finished already."""
@@ -174,7 +185,7 @@ class ExportJob:
                         "overwrite=True starts anew"
                     )
                 unfinished.order.check_same(self.order, names.target)
-                return unfinished
+                return self._take_over(unfinished)
             if names.target.exists():
                 if self._resumes:
                     return None
@@ -184,12 +195,25 @@ class ExportJob:
                     f"{names.partial} exists, without the checkpoint that would tell how to resume it: "
                     "overwrite=True starts anew"
                 )
+            if self.order.skip_unreadable and names.unreadable.exists():
+                raise ConfigurationError(f"{names.unreadable} exists already: overwrite=True replaces it")
         # The checkpoint goes before what it is of, and comes before: none is ever of another output.
         remove(names.state)
         remove(names.partial)
+        remove(names.partial_unreadable)
         unfinished = Unfinished(self.order)
         unfinished.save(names.state)
         return unfinished
+
+    def _take_over(self, unfinished: Unfinished) -> Unfinished:
+        """Go on as an export was begun, but for what may be chosen anew."""
+        order = unfinished.order
+        if order.columns != self.order.columns:
+            table = choose_columns(order.start.path, order.columns)
+            self._writer = make_writer(self.names.partial, order.start.path, table, order.shape)
+        skip = self.order.skip_unreadable or order.skip_unreadable
+        self.order = attrs.evolve(order, skip_unreadable=skip)
+        return attrs.evolve(unfinished, order=self.order)
 
     async def _read(self, unfinished: Unfinished) -> Place:
         """Read what is still to be read, and make it durable."""
@@ -205,13 +229,16 @@ class ExportJob:
         place = await in_thread(lambda: self._open(place, keep))
         self._tracker.begun(place)
         left = None if self.order.limit is None else self.order.limit - place.records
-        paginator = self._paginator.starting_at(place.checkpoint, left)
+        unreadable = self._unreadable if self.order.skip_unreadable else None
+        on_unreadable = None if unreadable is None else unreadable.take
+        paginator = self._paginator.starting_at(place.checkpoint, left, on_unreadable=on_unreadable)
         batches = Batches(
             paginator,
             self._writer,
             keep,
             place,
             self._tracker,
+            unreadable=unreadable,
             size=self._batch_size,
             seconds=self._batch_seconds,
         )
@@ -233,6 +260,7 @@ class ExportJob:
         first = Place(0, self.order.start)
         if place is not None or self._writer.keeps_place:
             place = self._writer.restore(place or first)
+        self._unreadable.restore(place or first)
         if place is None:
             place = self._writer.create(first)
             keep(place)
@@ -246,6 +274,9 @@ class ExportJob:
             attrs.evolve(unfinished, phase=Phase.READY, place=place).save(names.state)
         # Where it is missing it was renamed before a crash, and only tidying up is left.
         if self._writer.whole.exists():
+            if not place.unreadable and self.order.overwrite:
+                remove(names.unreadable)
+            self._unreadable.finish()
             for ending in self._writer.sidecars:
                 remove(names.target.with_name(names.target.name + ending))
             replace(self._writer.whole, names.target)

@@ -19,6 +19,7 @@ REPLACEMENT: Final = "\ufffd"
 """Stands for a lone surrogate where there are no escapes."""
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _INFINITY: Final = "1e999"
 
 
@@ -38,6 +39,31 @@ def json_bytes(value: Any, *, escapes: bool = True) -> bytes:
         return _encoder().encode(value)  # type: ignore[no-any-return]
     except (UnicodeEncodeError, RecursionError):
         return exact_bytes(value, escapes=escapes)
+
+
+def readable(value: Any, *, indented: bool = True) -> str:
+    """Write plain JSON values for people: in ASCII, which every terminal and code page takes.
+
+    Args:
+        value: Plain JSON values.
+        indented: Whether to write a line for each; else one line for all.
+    """
+    written: list[str] = []
+    level = 0
+    for token in _tokens(value, escapes=True):
+        sign, rest = token[0], token[1:]
+        if sign in "{[" and rest not in {"}", "]"}:
+            level += 1
+        elif sign in "}]":
+            level -= 1
+        line = f"\n{'  ' * level}" if indented else " " if sign == "," else ""
+        if sign in "}]":
+            written.append(f"{line}{sign}")
+        elif isinstance(token, _Token) and rest not in {"}", "]"}:
+            written.append(f"{sign}{line}{rest}{' ' if rest else ''}")
+        else:
+            written.append(token)
+    return _NOT_ASCII.sub(lambda one: json.dumps(one.group())[1:-1], "".join(written))
 
 
 def exact_bytes(value: Any, *, escapes: bool = True) -> bytes:

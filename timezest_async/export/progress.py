@@ -56,6 +56,7 @@ class Summary:
         pages: How many pages were read in this run.
         elapsed: Seconds that this run took.
         bytes: The size of the file.
+        unreadable: How many records could not be read, and are kept in ``NAME.unreadable.jsonl``.
     """
 
     path: Path
@@ -64,12 +65,14 @@ class Summary:
     pages: int
     elapsed: float
     bytes: int
+    unreadable: int = 0
 
     @classmethod
-    def of(cls, path: Path, records: int | None, progress: Progress) -> Self:
-        """Sum up a run that ended with this progress."""
+    def of(cls, path: Path, place: Place | None, progress: Progress) -> Self:
+        """Sum up a run that ended at this place, with this progress; None where there was nothing to do."""
+        records, unreadable = (None, 0) if place is None else (place.records, place.unreadable)
         size = path.stat().st_size
-        return cls(path, records, progress.resumed, progress.pages, progress.elapsed, size)
+        return cls(path, records, progress.resumed, progress.pages, progress.elapsed, size, unreadable)
 
 
 class Tracker:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import attrs
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
+from timezest_async.export.columns import first_columns
 from timezest_async.export.durable import write_text
 from timezest_async.export.formats import Compression, Format, Shape
 from timezest_async.pagination import Checkpoint
@@ -38,6 +39,8 @@ class Place:
         extent: How much of the output holds them: bytes of a file, or parts of a folder.
         first: The ``created_at`` (epoch seconds, UTC) of the first record, or None.
         last: That of the last one.
+        unreadable: How many records could not be read and are kept beside it.
+        unreadable_bytes: How much of the file of these is durable.
     """
 
     records: int
@@ -45,6 +48,8 @@ class Place:
     extent: int = 0
     first: int | None = None
     last: int | None = None
+    unreadable: int = 0
+    unreadable_bytes: int = 0
 
     def after(self, records: Sequence[Any]) -> Place:
         """Give the place some records further on, with the checkpoint and the extent that it has."""
@@ -78,12 +83,16 @@ class Order:
         shape: How records are written.
         limit: How many records at most; None for all.
         overwrite: Whether a finished file of the name is to be replaced.
+        skip_unreadable: Whether records that cannot be read are kept beside the file.
+        columns: The names of the columns; an export is gone on with by those that it was begun with.
     """
 
     start: Checkpoint
     shape: Shape
     limit: int | None = None
     overwrite: bool = False
+    skip_unreadable: bool = False
+    columns: tuple[str, ...] = ()
 
     def check_same(self, now: Order, target: Path) -> None:
         """Refuse to go on with what was begun otherwise.
@@ -133,6 +142,8 @@ class Unfinished:
             "shape": attrs.asdict(order.shape),
             "limit": order.limit,
             "overwrite": order.overwrite,
+            "skip_unreadable": order.skip_unreadable,
+            "columns": order.columns,
             "phase": self.phase,
             "place": None if self.place is None else self.place.to_text(),
         }
@@ -148,11 +159,14 @@ class Unfinished:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             _check_version(value["timezest_export"])
+            start, shape = Checkpoint.from_text(value["start"]), _shape(value["shape"])
             order = Order(
-                Checkpoint.from_text(value["start"]),
-                _shape(value["shape"]),
+                start,
+                shape,
                 value["limit"],
                 value["overwrite"],
+                value.get("skip_unreadable", False),
+                tuple(value.get("columns") or first_columns(start.path, shape.fields)),
             )
             place = None if value["place"] is None else Place.from_text(value["place"])
             unfinished = cls(order, Phase(value["phase"]), place)
@@ -190,12 +204,16 @@ class Names:
         partial: What is written until then: a file, or for Parquet a folder of parts.
         state: Where ``Unfinished`` is kept.
         lock: What the writing process holds.
+        unreadable: The file of records that could not be read, where these are to be skipped.
+        partial_unreadable: The same until it is finished.
     """
 
     target: Path
     partial: Path
     state: Path
     lock: Path
+    unreadable: Path
+    partial_unreadable: Path
 
     @classmethod
     def of(cls, target: Path) -> Self:
@@ -206,4 +224,6 @@ class Names:
             partial,
             partial.with_name(f"{partial.name}.checkpoint"),
             partial.with_name(f"{partial.name}.lock"),
+            target.with_name(f"{target.name}.unreadable.jsonl"),
+            partial.with_name(f"{partial.name}.unreadable.jsonl"),
         )

@@ -24,6 +24,7 @@ class Options(TypedDict, total=False):
     """What all exports take; see ``ExportJob``."""
 
     fields: Sequence[str] | None
+    skip_unreadable: bool
     resume: bool
     overwrite: bool
     batch_size: int
