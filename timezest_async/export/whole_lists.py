@@ -39,6 +39,7 @@ _OPTIONS_HELP = f"""
         path: The file.
         compress: Of ``to_jsonl`` and ``to_csv``: ``"gzip"`` or ``"zstd"``; by default by the file's ending.
         fields: Columns, or top-level keys of JSON lines, in order; None for all.
+        skip_unreadable: Keep records that cannot be read in ``NAME.unreadable.jsonl``, and go on past them.
         resume: Go on with an export that was not finished; where there is none, start one.
         overwrite: Start anew, whatever there is, and replace a finished file in the end.
         batch_size: Records after which they are made durable; {BATCH_SIZE:,} by default.
