@@ -68,6 +68,7 @@ class Service:
         self.page_size = page_size
         self.links = links
         self.base_url = yarl.URL("https://service.test/v1")
+        self.account = "an account"
         self.limiter = RateLimiter(1_000_000, 1.0)
         self.turns = lambda: 1
         self.asked: list[yarl.URL] = []
