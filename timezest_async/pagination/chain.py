@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -12,6 +12,7 @@ import yarl
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import Fetched, Page, PageReader
+from timezest_async.pagination.places import BEGINNING, Place, is_narrowable, narrowed
 
 T = TypeVar("T")
 
@@ -23,11 +24,22 @@ _MAX_EMPTY: Final = 100
 class Chain(Generic[T]):
     """The pages of one query, each of which says where the next one is.
 
+    Args:
+        reader: Reads the pages.
+        url: The first page.
+        backwards: Whether to follow ``previous_page``.
+
     Attributes:
         url: The page to ask for next, or None after the last.
     """
 
-    def __init__(self, reader: PageReader[T], url: yarl.URL, *, backwards: bool = False) -> None:
+    def __init__(
+        self,
+        reader: PageReader[T],
+        url: yarl.URL,
+        *,
+        backwards: bool = False,
+    ) -> None:
         self.url: yarl.URL | None = url
         self._reader = reader
         self._backwards = backwards
@@ -58,8 +70,12 @@ class Chain(Generic[T]):
         self._asked.add(identity)
         self.url = following
 
-    def check_page(self, page: Page[T]) -> Page[T]:
+    def check_page(self, page: Page[T], place: Place = BEGINNING) -> Page[T]:
         """Check that the page is none that was there before; leave out what the page before it had too.
+
+        Args:
+            page: The page.
+            place: Where the list stands before it: what was seen there is left out too.
 
         Raises:
             PaginationError: It is: a loop. Or too many empty ones came.
@@ -78,13 +94,15 @@ class Chain(Generic[T]):
         if len(self._asked) > _MAX_ASKED:  # longer loops come back to a first record
             self._asked.clear()
         if self._reader.is_sorted:
-            self._check_direction(page.data)
+            self._check_direction(page.data, place)
         before, self._latest = self._latest, {record.id for record in page.data}  # type: ignore[attr-defined]  # as above
-        if before.isdisjoint(self._latest):
+        seen = place.seen or frozenset[str]()
+        if before.isdisjoint(self._latest) and seen.isdisjoint(self._latest):
             return page
-        return attrs.evolve(page, data=tuple(one for one in page.data if one.id not in before))  # type: ignore[attr-defined]  # as above
+        data = (one for one in page.data if one.id not in before and one.id not in seen)  # type: ignore[attr-defined]  # as above
+        return attrs.evolve(page, data=tuple(data))
 
-    def _check_direction(self, records: Sequence[Any]) -> None:
+    def _check_direction(self, records: Sequence[Any], place: Place) -> None:
         """Check that a sorted list has not gone back behind where this chain began.
 
         Where a chain resumes, pages from before that place are not known by their URLs or records, but by
@@ -97,8 +115,8 @@ class Chain(Generic[T]):
         if not times:
             return
         if self._beginning is None:
-            self._beginning = min(times) if self._backwards else max(times)
-        elif times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
+            self._beginning = place.moment or (min(times) if self._backwards else max(times))
+        if times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
             raise PaginationError(
                 "a page goes back behind the place where reading began: a loop, or not sorted by created_at"
             )
@@ -116,6 +134,42 @@ class Chain(Generic[T]):
         """
         if self._failure is not None:
             raise self._failure
+
+
+async def find(reader: PageReader[T], query: str, fits: Callable[[Any], bool]) -> Any:
+    """Find the newest record of a query that fits; None where none does."""
+    chain = Chain(reader, reader.first_url(query, {}))
+    while chain.url is not None:
+        fetched = await reader.fetch(chain.url)
+        chain.advance(fetched)
+        found = next(filter(fits, chain.check_page(fetched.page()).data), None)
+        if found is not None:
+            return found
+    return None
+
+
+async def check_cursor(
+    reader: PageReader[T],
+    query: str,
+    place: Place,
+    page: Page[T],
+    cursor: str | None,
+    *,
+    backwards: bool = False,
+) -> None:
+    """Check, where a page goes back behind the place before it, that the record of its cursor is still there.
+
+    It is where the service only keeps no order; it is not where the service begins again for want of it.
+
+    Raises:
+        PaginationError: It is not.
+    """
+    records = page.data[::-1] if backwards else page.data
+    if place.second is None or place.precedes(records, backwards=backwards) or not is_narrowable(query):
+        return
+    second = narrowed(query, place.second, place.second + 1)
+    if await find(reader, second, lambda one: one.id == cursor) is None:
+        raise PaginationError("the service began again: the record that it was to go on after is gone")
 
 
 def _identity(url: yarl.URL) -> int:

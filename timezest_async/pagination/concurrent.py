@@ -11,11 +11,13 @@ from typing import Any, Final, Literal, TypeVar, cast
 import yarl
 
 from timezest_async import tql
-from timezest_async.errors import FilterError
-from timezest_async.pagination.chain import Chain
+from timezest_async.errors import FilterError, PaginationError, TimeZestError
+from timezest_async.pagination.chain import Chain, check_cursor
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
+from timezest_async.pagination.places import Place, narrowed
+from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, cancel, look_at
 from timezest_async.pagination.window_planning import PageRequest
 from timezest_async.pagination.windows import WindowReader
@@ -63,6 +65,7 @@ class ConcurrentSource(QuerySource[T]):
         )
         self._chains: dict[int, Chain[T]] = {}
         self._reached: dict[int, int] = {}
+        self._left: dict[int, Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -108,7 +111,11 @@ class ConcurrentSource(QuerySource[T]):
         """Describe every piece of the list that is not handed over yet."""
         behind = self._behind()
         last: Any = self._records[behind - 1] if behind else None
-        return self._windows.state(handed_over=behind, last_id=None if last is None else last.id)
+        return self._windows.state(
+            handed_over=behind,
+            last_id=None if last is None else last.id,
+            place=self._windows.place_taken.after(self._records[:behind]),
+        )
 
     def close(self) -> None:
         """Stop all readers."""
@@ -148,16 +155,16 @@ class ConcurrentSource(QuerySource[T]):
         try:
             chain = self._chain_of(request)
             chain.check()
-            # A piece whose chain has ended is not asked for again.
-            fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
-            chain.advance(fetched)
-            page = chain.check_page(fetched.page())
+            page = await self._page(chain, request, slot)
         except Exception as error:  # noqa: BLE001 - goes to whoever reads the list
             self._windows.request_failed(request)
             self._fail(error)
             return
+        place = self._windows.place_of(request).after(page.data)
+        chain = self._chains[request.piece]
         goes_on = self._windows.page_arrived(
             request,
+            place=place,
             times=self._seconds(request, page.data),
             items=page.data,
             next_cursor=_cursor(request, page) if chain.goes_on else None,
@@ -166,8 +173,34 @@ class ConcurrentSource(QuerySource[T]):
         if not goes_on:
             del self._chains[request.piece]
             self._reached.pop(request.piece, None)
+            self._left.pop(request.piece, None)
         self._arrival.set()
         self._change.set()
+
+    async def _page(self, chain: Chain[T], request: PageRequest, slot: Reservation) -> Page[T]:
+        """Read the next page of a chain; where its cursor is of no use, of another one from its place on."""
+        failure: TimeZestError
+        place = self._windows.place_of(request)
+        try:
+            page = await self._next_page(chain, slot, place)
+            await check_cursor(self._reader, self._query, place, page, request.after or request.cursor)
+        except (*CURSOR_GONE, PaginationError) as error:
+            failure = error
+        else:
+            return page
+        onward = place.onward(self._query, request.lo, request.hi)
+        if onward is None or place == self._left.get(request.piece):
+            raise failure
+        self._left[request.piece] = place
+        chain = Chain(self._reader, self._reader.first_url(*onward))
+        self._chains[request.piece] = chain
+        return await self._next_page(chain, None, place)
+
+    async def _next_page(self, chain: Chain[T], slot: Reservation | None, place: Place) -> Page[T]:
+        # A piece whose chain has ended is not asked for again.
+        fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
+        chain.advance(fetched)
+        return chain.check_page(fetched.page(), place)
 
     def _chain_of(self, request: PageRequest) -> Chain[T]:
         """Find the chain that a request goes on with, or begin it: at a bound, or after a record."""
@@ -175,7 +208,7 @@ class ConcurrentSource(QuerySource[T]):
         if chain is None:
             after = request.after or request.cursor
             url = self._reader.first_url(
-                _narrowed(self._query, request), {"starting_after": after} if after else {}
+                narrowed(self._query, request.lo, request.hi), {"starting_after": after} if after else {}
             )
             chain = self._chains[request.piece] = Chain(self._reader, url)
         return chain
@@ -213,11 +246,12 @@ def _state(position: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if "pieces" in position:
         return position
     after = position.get("after")
-    if not isinstance(after, str | None) or position.keys() - {"after"}:
+    if not isinstance(after, str | None) or position.keys() - {"after", "second", "seen", "since"}:
         raise damaged()
     if after is None:
         return None
-    return {"pieces": [{"lo": None, "hi": None, "cursor": after, "after": None, "disordered": False}]}
+    piece = {"lo": None, "hi": None, "cursor": after, "after": None, "disordered": False}
+    return {"pieces": [{**position, **piece}]}
 
 
 def _cursor(request: PageRequest, page: Page[Any]) -> str:
@@ -230,16 +264,6 @@ def _cursor(request: PageRequest, page: Page[Any]) -> str:
             last: str = record.id
             return last
     return request.after or request.cursor or ""
-
-
-def _narrowed(query: str, request: PageRequest) -> str:
-    """Add a piece's bounds to a query."""
-    bounds = [
-        tql.Predicate(_CREATED_AT, operator, second)
-        for operator, second in ((tql.Operator.GTE, request.lo), (tql.Operator.LT, request.hi))
-        if second is not None
-    ]
-    return "~AND~".join(filter(None, [query, *map(tql.render, bounds)]))
 
 
 def _floor(query: str) -> int | None:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
+import yarl
 
-from timezest_async.pagination.chain import Chain
+from timezest_async.errors import (
+    BadRequestError,
+    NotFoundError,
+    PaginationError,
+    TimeZestError,
+    ValidationError,
+)
+from timezest_async.pagination.chain import Chain, check_cursor, find
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.pages import Fetched, Page, PageReader
+from timezest_async.pagination.places import Place, is_narrowable, narrowed
 from timezest_async.pagination.sources import QuerySource, cancel, look_at
 
 T = TypeVar("T")
+
+CURSOR_GONE: Final = (BadRequestError, NotFoundError, ValidationError)
+"""What the service may answer where the record to go on after is gone."""
 
 
 class SerialSource(QuerySource[T]):
@@ -38,15 +51,18 @@ class SerialSource(QuerySource[T]):
         wanted: int | None = None,
     ) -> None:
         after = position.get("after")
-        if not isinstance(after, str | None) or position.keys() - {"after"}:
+        if not isinstance(after, str | None) or position.keys() - {"after", "second", "seen", "since"}:
             raise damaged()
         self._reader = reader
+        self._query = query
         self.backwards = backwards
         self._wanted = wanted
         self._after = after
+        self._place = Place.read(position, after, is_sorted=reader.is_sorted)
+        self._left: Place | None = None
         self._page: Page[T] = Page(())
         cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
-        self._chain = Chain(reader, reader.first_url(query, cursor), backwards=backwards)
+        self._chain = self._chain_from(reader.first_url(query, cursor))
         self._reading: asyncio.Task[Fetched[T]] | None = None
         self._read = 0
 
@@ -54,7 +70,7 @@ class SerialSource(QuerySource[T]):
         """Begin to read the next page, if there is one and it is not being read already."""
         if self._reading is None and self._chain.url is not None:
             self._reading = asyncio.create_task(self._reader.fetch(self._chain.url))
-            self._reading.add_done_callback(partial(look_at, trouble=self.trouble))
+            self._reading.add_done_callback(self._look_at)
 
     async def fill(self) -> bool:
         """Wait for a page with records on it; tell whether there is one.
@@ -69,18 +85,100 @@ class SerialSource(QuerySource[T]):
             if self._reading is None:
                 self._chain.check()
                 return False
-            fetched = await self._reading
+            try:
+                fetched = await self._reading
+            except CURSOR_GONE as error:
+                await self._go_on_without_cursor(error)
+                continue
             self._reading = None
             self._chain.advance(fetched)
-            self._read += fetched.count
-            if self._wanted is None or self._read < self._wanted:
+            if self._wanted is None or self._read + fetched.count < self._wanted:
                 self.start()
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
-            page = self._chain.check_page(fetched.page())
-            self._after = self._last_taken()
+            try:
+                page = await self._check(fetched.page())
+            except PaginationError as error:  # the service began again, or this is a loop
+                await self._go_on_without_cursor(error)
+                continue
+            self._read += fetched.count
+            self._after, self._place = self._last_taken(), self._place_after(len(self._records))
             self._page = page
             self._show(page.data[::-1] if self.backwards else page.data)
         return True
+
+    async def _go_on_without_cursor(self, error: TimeZestError) -> None:
+        """Go on by what is known of the place, since its cursor is of no use.
+
+        Raises:
+            TimeZestError: This error: it was tried already, or the place is not known.
+        """
+        self.close()
+        await self.wait_closed()
+        self._reading = None
+        place = self._place_after(len(self._records))
+        url = None if place == self._left else await self._url_from(place)
+        if url is None:
+            raise error
+        self._after, self._place, self._left = self._last_taken(), place, place
+        self._show(())
+        self._chain = self._chain_from(url)
+
+    async def _url_from(self, place: Place) -> yarl.URL | None:
+        if not self.backwards:
+            onward = place.onward(self._query)
+            return None if onward is None else self._reader.first_url(*onward)
+        if place.since is not None:
+            return self._reader.first_url(self._query, {"ending_before": place.since})
+        # Only a cursor leads to newer records: that of the newest one that is there of those passed.
+        for query in (self._query, ""):
+            onward = place.onward(query)
+            passed = (
+                None if onward is None else await find(self._reader, onward[0], partial(_is_behind, place))
+            )
+            if passed is not None:
+                return self._reader.first_url(self._query, {"ending_before": passed.id})
+        return None
+
+    async def _check(self, page: Page[T]) -> Page[T]:
+        """Check that a page goes on from the place; leave out what was seen.
+
+        Raises:
+            PaginationError: The service began again, or leads in a loop.
+        """
+        place = self._place_after(len(self._records))
+        page = self._chain.check_page(page, place)
+        await check_cursor(
+            self._reader, self._query, place, page, self._last_taken(), backwards=self.backwards
+        )
+        if self.backwards and not self._chain.goes_on:
+            await self._check_end(place, page)
+        return page
+
+    async def _check_end(self, place: Place, page: Page[T]) -> None:
+        """Check, walking backwards, that what seems the last page is not the newest of a list begun again.
+
+        Raises:
+            PaginationError: There are records between the place and the page.
+        """
+        start, end = place.moment, getattr(page.data[-1], "created_at", None) if page.data else None
+        if start is None or not isinstance(end, datetime) or not is_narrowable(self._query):
+            return
+        # Of the place's own second, what was before the beginning is not known.
+        start += timedelta(seconds=place.since is not None)
+        if end < start:
+            return
+        known = {one.id for one in page.data}.union(place.seen or ())  # type: ignore[attr-defined]  # every record has an id
+        between = narrowed(self._query, int(start.timestamp()), int(end.timestamp()) + 1)
+        missed = await find(
+            self._reader,
+            between,
+            lambda one: one.created_at is not None and start <= one.created_at <= end and one.id not in known,
+        )
+        if missed is not None:
+            raise PaginationError("the service began again at its newest records: some would be left out")
+
+    def _chain_from(self, url: yarl.URL) -> Chain[T]:
+        return Chain(self._reader, url, backwards=self.backwards)
 
     def peek(self) -> T | None:
         """Show the next record of the page."""
@@ -101,10 +199,13 @@ class SerialSource(QuerySource[T]):
         behind = self._behind()
         return self._records[behind - 1].id if behind else self._after  # type: ignore[attr-defined]  # as above
 
+    def _place_after(self, count: int) -> Place:
+        return self._place.after(self._records[:count], backwards=self.backwards)
+
     def position(self) -> dict[str, Any]:
-        """Tell the id of the last record handed over."""
+        """Tell the id of the last record handed over, and the place there."""
         after = self._last_taken()
-        return {} if after is None else {"after": after}
+        return {} if after is None else {"after": after, **self._place_after(self._behind()).to_json()}
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -116,3 +217,16 @@ class SerialSource(QuerySource[T]):
         """Wait until reading ahead has stopped."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
+
+    def _look_at(self, task: asyncio.Task[Any]) -> None:
+        """Look at how reading ended; it is reported as trouble unless reading may go on all the same."""
+        error = None if task.cancelled() else task.exception()
+        place = self._place_after(len(self._records))
+        may_go_on = isinstance(error, CURSOR_GONE) and place.is_known and place != self._left
+        look_at(task, None if may_go_on else self.trouble)
+
+
+def _is_behind(place: Place, record: Any) -> bool:
+    if record.id in (place.seen or ()):
+        return True
+    return place.moment is not None and record.created_at is not None and record.created_at < place.moment

@@ -19,6 +19,8 @@ from typing import Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
+from timezest_async.pagination.places import BEGINNING, Place
+
 PAGE_SIZE = 20
 
 T = TypeVar("T")
@@ -90,6 +92,7 @@ class BufferedPage(Generic[T]):
     items: Sequence[T]
     cursor: str | None
     after: str | None
+    place: Place = BEGINNING
 
 
 @define(eq=False)
@@ -104,6 +107,7 @@ class Piece(Generic[T]):
         position: The time of the last record received, or None before the first.
         seconds_per_record: The local density, smoothed, or None while unknown.
         kept: Records received that belong to the piece.
+        place: Where its chain stands, should a cursor be of no use.
         planned: The pages that a split left to it by estimate (0: no estimate), when it had received
             ``kept_before_plan`` records.
     """
@@ -123,6 +127,7 @@ class Piece(Generic[T]):
     kept: int = 0
     planned: float = 0.0
     kept_before_plan: int = 0
+    place: Place = BEGINNING
     pages: deque[BufferedPage[T]] = Factory(deque[BufferedPage[T]])
 
     @property

@@ -27,6 +27,7 @@ from operator import ge
 from typing import Any, Generic, Literal, TypeVar
 
 from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.places import BEGINNING, Place
 from timezest_async.pagination.window_planning import (
     BufferedPage,
     PageRequest,
@@ -156,6 +157,7 @@ class WindowReader(Generic[T]):
         items: Sequence[T],
         next_cursor: str | None,
         seconds: float | None = None,
+        place: Place | None = None,
     ) -> bool:
         """Take in the page that ``request`` brought, and tell whether its piece has more pages to ask for.
 
@@ -165,6 +167,7 @@ class WindowReader(Generic[T]):
             items: The records, as many and in the same order.
             next_cursor: The page's ``next_page``, or None where it has none.
             seconds: How long the request took, waiting for the budget not included.
+            place: Where the piece's chain stands after the page.
         """
         piece = self._land(request)
         piece.requests += 1
@@ -183,8 +186,9 @@ class WindowReader(Generic[T]):
         if items:
             piece.position = times[-1]
             piece.kept += len(items)
-            piece.pages.append(BufferedPage(items, request.cursor, request.after))
+            piece.pages.append(BufferedPage(items, request.cursor, request.after, piece.place))
             self.buffered_pages += 1
+        piece.place = place or piece.place
         piece.cursor, piece.after = next_cursor, None
         if next_cursor is None or (reached_next and not piece.disordered):
             piece.complete = True
@@ -207,7 +211,18 @@ class WindowReader(Generic[T]):
         self._drop_if_done(piece)
         return page.items
 
-    def state(self, *, handed_over: int | None = None, last_id: str | None = None) -> dict[str, Any]:
+    @property
+    def place_taken(self) -> Place:
+        """Where the list stands before what `take_ready` returned last."""
+        return self._taken[1].place if self._taken else BEGINNING
+
+    def place_of(self, request: PageRequest) -> Place:
+        """Tell where the chain of a request in flight stands."""
+        return self._sent[request.piece].place
+
+    def state(
+        self, *, handed_over: int | None = None, last_id: str | None = None, place: Place = BEGINNING
+    ) -> dict[str, Any]:
         """Describe what remains to be handed over, as data for JSON.
 
         Pages that wait for their turn are lost with the process, so each piece is described by what reads its
@@ -216,6 +231,7 @@ class WindowReader(Generic[T]):
         Args:
             handed_over: How many records of what `take_ready` returned last are behind the user; None: all.
             last_id: The id of the last of these, needed where they are some but not all.
+            place: Where the list stands after it.
         """
         remaining = [
             self._describe(piece, piece.pages[0] if piece.pages else piece) for piece in self._pieces
@@ -227,7 +243,7 @@ class WindowReader(Generic[T]):
             if handed_over:
                 if last_id is None:
                     raise ValueError("last_id is needed where only a part of a page was handed over")
-                page = BufferedPage(page.items, None, last_id)
+                page = BufferedPage(page.items, None, last_id, place)
             is_first = bool(self._pieces) and self._pieces[0] is piece
             remaining[: int(is_first)] = [self._describe(piece, page)]
         return {"pieces": remaining}
@@ -240,6 +256,8 @@ class WindowReader(Generic[T]):
                 piece.cursor = _member(described, "cursor", str)
                 piece.after = _member(described, "after", str)
                 piece.disordered = bool(described["disordered"])
+                after = piece.after or piece.cursor or None
+                piece.place = Place.read(described, after, is_sorted=not piece.disordered)
         except (KeyError, TypeError) as error:
             raise InvalidRequestError(f"not the state of a concurrent reading: {error}") from None
 
@@ -288,4 +306,5 @@ class WindowReader(Generic[T]):
             "cursor": start.cursor,
             "after": start.after,
             "disordered": piece.disordered,
+            **start.place.to_json(),
         }
