@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.pagination.service import Service, record
+from tests.pagination.service import CONVERTER, Service, record
 from tests.support import examples
-from timezest_async import F, InvalidRequestError, UnexpectedResponseError, UnreadableRecord
+from timezest_async import F, InvalidRequestError, NotFoundError, UnexpectedResponseError, UnreadableRecord
+from timezest_async.endpoints import AgentsEndpoint
 
 SPOILED: list[Any] = [
     {"status": None},
@@ -118,3 +119,21 @@ async def test_skipping_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert found == ["sreq_0", "sreq_2"]
     assert "$.data[1].status: expected a string, not 5" in caplog.text
     assert [one.reason for one in service.unreadable] == ["$.data[1].status: expected a string, not 5"]
+
+
+@pytest.mark.asyncio
+async def test_one_record_that_cannot_be_read_hides_no_other_of_a_directory() -> None:
+    service = Service([{"id": "agnt_1", "name": 5}, {"id": "agnt_2"}])
+    agents = AgentsEndpoint(service, CONVERTER)  # type: ignore[arg-type]
+    assert (await agents.get("agnt_2")).id == "agnt_2"
+    with pytest.raises(
+        UnexpectedResponseError, match=r"agnt_1 .*\$\.data\[0\]\.name: expected a string, not 5"
+    ):
+        await agents.get("agnt_1")
+    with pytest.raises(NotFoundError):
+        await agents.get("agnt_3")
+    service.records[0] = {"id": "agnt_0"}
+    service.answer = lambda _url: {"data": [{"name": "Sam"}, {"id": "agnt_2"}]}  # type: ignore[method-assign]
+    with pytest.raises(UnexpectedResponseError, match="agnt_3"):
+        await agents.get("agnt_3")
+    assert [one.id async for one in agents.list(on_unreadable="skip")] == ["agnt_2"]

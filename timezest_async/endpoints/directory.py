@@ -6,11 +6,17 @@ The service answers lists only here; a record is got by reading its list.
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from timezest_async import tql
+from timezest_async.converter import UnreadableRecord
 from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
-from timezest_async.errors import NotFoundError, RequestTimeoutError, TimeZestError
+from timezest_async.errors import (
+    NotFoundError,
+    RequestTimeoutError,
+    TimeZestError,
+    UnexpectedResponseError,
+)
 from timezest_async.models import Agent, AppointmentType, Resource, Team
 from timezest_async.pagination import OnUnreadable, Paginator
 
@@ -57,6 +63,7 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
 
         Raises:
             NotFoundError: There is none.
+            UnexpectedResponseError: There is one that cannot be read, and it may be this.
             InvalidRequestError: This is no id, or no deadline; nothing was sent.
         """
         check_id(id, "id", self.id_prefix)
@@ -80,7 +87,8 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
         )
 
     async def _find(self, id: str, deadline: float | None) -> T | None:
-        records = aiter(self._paginate(None, deadline=deadline))
+        unreadable: list[UnreadableRecord] = []
+        records = aiter(self._paginate(None, deadline=deadline, on_unreadable=unreadable.append))
         try:
             async for record in records:
                 if record.id == id:
@@ -90,6 +98,14 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
             raise
         finally:
             await records.aclose()
+        for one in unreadable:
+            other = cast("dict[str, Any]", one.raw).get("id") if isinstance(one.raw, dict) else None
+            if not isinstance(other, str) or other == id:
+                raise UnexpectedResponseError(
+                    f"{id} is not among the records of {self.path} that can be read, and one of them cannot: "
+                    f"{one.reason}",
+                    status=200,
+                )
         return None
 
 
