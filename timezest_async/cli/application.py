@@ -16,6 +16,7 @@ from timezest_async.cli import (
     export,
     filter as filter_command,
     get,
+    interrupts,
     list as list_command,
     report,
     sandbox,
@@ -65,8 +66,11 @@ app.command(
 def run(argv: Sequence[str] | None) -> int:
     """Run a sub-command; see ``main``."""
     try:
-        status = _run(argv)
-        sys.stdout.flush()
+        with interrupts.heeded():
+            status = _run(argv)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = interrupts.INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             say(str(error))

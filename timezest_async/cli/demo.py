@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from textwrap import indent
 
@@ -17,13 +16,13 @@ from timezest_async import (
     TimeZestClient,
     TriggerMode,
 )
-from timezest_async.cli import tables, terminal
+from timezest_async.cli import interrupts, tables, terminal
 from timezest_async.sandbox import Sandbox
 
 
 def demo() -> None:
     """Show the main job against a sandbox: filter, stream, create, get."""
-    asyncio.run(_demo())
+    interrupts.run(_demo())
 
 
 async def _demo() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated, Any, Final
 
@@ -10,6 +9,7 @@ import attrs
 import typer
 
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
+from timezest_async.cli import interrupts
 from timezest_async.cli.filters import read_filter
 from timezest_async.cli.plans import PATHS, counted, plan_lines
 from timezest_async.cli.terminal import show
@@ -83,7 +83,7 @@ def explain(
     expression = read_filter(text, entity)
     explanation = _explain(expression, entity, base_url)
     if sandbox:
-        explanation = attrs.evolve(explanation, sample=asyncio.run(_count(expression, entity)))
+        explanation = attrs.evolve(explanation, sample=interrupts.run(_count(expression, entity)))
     if as_json:
         show(json.dumps(attrs.asdict(explanation), indent=2))
     else:

@@ -4,38 +4,79 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, Final, TypeVar
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED: Final = 130
 """The exit status."""
 
 
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Within the block, Ctrl-C and SIGTERM alike raise KeyboardInterrupt."""
+    with _handled(_raise):
+        yield
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work of a command.
+    """Do the work of a command in an event loop of its own.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM cut it short, after it has put its things in order.
     """
-    try:
-        return asyncio.run(_cancelled_by_signals(work))
-    except asyncio.CancelledError:
-        # Raised here, not in a task: a loop stops at once at it, and leaves the rest undone.
-        raise KeyboardInterrupt from None
+    watched = _Watched(work)
+    # Raised in the midst of asyncio, a KeyboardInterrupt would leave it with tasks that never ran.
+    with _handled(watched.cancel):
+        done = asyncio.run(watched.run())
+    if not done:
+        raise KeyboardInterrupt
+    return done[0]
 
 
-async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
-    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no such handlers; there Ctrl-C cancels this task, and with it the work.
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, task.cancel)
+class _Watched(Generic[T]):
+    """Work that a signal cancels, whether it comes before the first step or after it."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._work = work
+        self._cancel: Callable[[], object] | None = None
+        self._is_cancelled = False
+
+    async def run(self) -> tuple[T] | None:
+        """Return what the work returns; None where it was cancelled."""
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._work)
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)  # which also wakes the loop
+        if self._is_cancelled:
+            task.cancel()
+        try:
+            return (await task,)
+        except asyncio.CancelledError:
+            return None
+        finally:
+            self._cancel = None
+
+    def cancel(self) -> None:
+        self._is_cancelled = True
+        if self._cancel is not None:
+            self._cancel()
+
+
+def _raise() -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _handled(handler: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears of signals
+        return
+    before = {number: signal.signal(number, lambda *_: handler()) for number in _SIGNALS}
     try:
-        return await task
+        yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
+        for number, former in before.items():
+            signal.signal(number, former)

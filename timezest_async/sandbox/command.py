@@ -26,8 +26,8 @@ async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         # Windows has no such handlers; there Ctrl-C cancels the task, which ends the same way.
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
@@ -37,9 +37,10 @@ async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None
                 (announce or _print)(line)
             await stopped.wait()
     finally:
-        for number in signals:
+        for number, handler in before.items():
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -72,9 +73,11 @@ def run(argv: Sequence[str] | None = None) -> int:
         )
     except ConfigurationError as error:
         parser.error(str(error))
+    serving = serve_forever(sandbox)
     try:
-        asyncio.run(serve_forever(sandbox))
+        asyncio.run(serving)
     except KeyboardInterrupt:
+        serving.close()  # it may not have begun
         return 0
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
