@@ -127,9 +127,13 @@ def test_get_takes_several_ids_and_shows_those_that_are_there(service: Served, t
 # create
 
 
+def told(output: str) -> str:
+    return f"Created {json.loads(output)['id']}\n"
+
+
 def test_create_from_options(service: Served, timezest: Run, options: list[str]) -> None:
     status, output, errors = timezest(*options, "--name=Al", "--email=al@example.org", "--json")
-    assert (status, errors) == (0, "")
+    assert (status, errors) == (0, told(output))
     created = json.loads(output)
     assert created == next(one for one in service.records() if one["id"] == created["id"])
     assert (created["end_user_name"], created["end_user_email"]) == ("Al", "al@example.org")
@@ -193,7 +197,7 @@ def test_if_none_open_gives_the_ticket_what_it_has(
 ) -> None:
     ticket = with_ticket(service, "771")
     status, output, errors = timezest(*options, *ticket, "--if-none-open", "--json")
-    assert (status, errors, posts(service)) == (0, "", 1)
+    assert (status, errors, posts(service)) == (0, told(output), 1)
     created = json.loads(output)
     for state in ("new", "sent", "scheduled"):
         service.do(lambda sandbox, state=state: sandbox.update(created["id"], status=state))
@@ -217,7 +221,7 @@ def test_how_long_it_takes_and_when_it_may_be(service: Served, timezest: Run, op
     who = {"end_user_name": "Al", "end_user_email": "al@example.org"}
     spelled = [f"--{name.replace('_', '-')}={value}" for name, value in window.items()]
     status, output, errors = timezest(*options, "--name=Al", "--email=al@example.org", *spelled, "--json")
-    assert (status, errors) == (0, "")
+    assert (status, errors) == (0, told(output))
     assert json.loads(output) | window == json.loads(output)
     by_hand = json.loads(service.requests_seen[0].body)
     assert by_hand | window == by_hand
@@ -232,7 +236,7 @@ def test_how_long_it_takes_and_when_it_may_be(service: Served, timezest: Run, op
 def test_white_space_around_values_is_left_out(service: Served, timezest: Run, options: list[str]) -> None:
     with_ticket(service, "4242")
     status, output, errors = timezest(*options, "--psa=halo", "--ticket", " 4242\n", "--json")
-    assert (status, errors) == (0, "")
+    assert (status, errors) == (0, told(output))
     assert json.loads(output)["associated_entities"][0]["number"] == "4242"
     _, listed, _ = timezest("list", "scheduling-requests", "--ticket", "\t4242 ", "-o", "json")
     assert [one["id"] for one in json.loads(listed)] == [json.loads(output)["id"]]
@@ -245,11 +249,12 @@ def test_an_entity_that_overrides_the_end_user_is_told(
     ticket = with_ticket(service, "4343")
     status, output, errors = timezest(*options, *ticket, "--name=Al", "--email=ANN@example.org", "--json")
     assert (status, json.loads(output)["end_user_name"]) == (0, "Ann")
-    assert errors == "The ticket's contact has overridden --name: it is Ann, not Al.\n"
+    assert errors == told(output) + "The ticket's contact has overridden --name: it is Ann, not Al.\n"
     service.do(lambda sandbox: sandbox.add_contact("halo_psa/user", id=9, name="Eve", email="eve@a.org"))
     _, _, errors = timezest(*options, *ticket, "--contact=9", "--name=Eve", "--email=al@a.org")
-    assert errors == "The contact has overridden --email: it is eve@a.org, not al@a.org.\n"
-    assert timezest(*options, *ticket, "--name=Ann")[2] == ""
+    assert errors.splitlines()[1:] == ["The contact has overridden --email: it is eve@a.org, not al@a.org."]
+    _, output, errors = timezest(*options, *ticket, "--name=Ann", "--json")
+    assert errors == told(output)
 
 
 def test_an_unknown_outcome_lists_what_may_be_it(service: Served, timezest: Run, options: list[str]) -> None:

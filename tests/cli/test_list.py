@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_data_on_a_terminal_is_shown_not_obeyed(
         sandbox.add({"object": "team", "id": "team_odd", "internal_name": "\x1b]0;owned\x07\u202e\x9b2J é"})
 
     service.do(add)
-    monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     for form in ("table", "json", "jsonl", "csv"):
         status, output, _ = timezest("list", "teams", "internal_name like owned", "-o", form)
         assert status == 0

@@ -20,6 +20,7 @@ from timezest_async.cli import (
     list as list_command,
     report,
     sandbox,
+    terminal,
 )
 from timezest_async.cli.options import Command
 from timezest_async.cli.terminal import say, show
@@ -65,6 +66,7 @@ app.command(
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a sub-command; see ``main``."""
+    terminal.prepare()
     try:
         with interrupts.heeded():
             status = _run(argv)

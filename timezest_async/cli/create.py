@@ -167,6 +167,8 @@ async def _create(
         except asyncio.CancelledError:
             terminal.say("Interrupted: it may have been created, or not. Look before you create it again.")
             raise
+    # Whatever becomes of stdout, this was done, and is not to be done again.
+    terminal.say(f"Created {created.id}")
     _say_overridden(created, parameters, names)
     return created
 

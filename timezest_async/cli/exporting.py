@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -170,7 +169,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
         if task.to_stdout:
             return await to_stream(
                 _paginator(task, client),
-                sys.stdout.buffer,
+                terminal.data(),
                 format=task.format or Format.JSONL,
                 fields=task.fields,
                 raw_csv=task.raw_csv,

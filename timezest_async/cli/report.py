@@ -74,7 +74,6 @@ def report(
         found = interrupts.run(_read_service(service, analysis, expression))
         source = asked or _ALL
     result = analysis.report(source=source, names=found)
-    show(result, terminal.out)
     try:
         if html is not None:
             write_page(result, html)
@@ -84,6 +83,8 @@ def report(
             terminal.say(f"Wrote {csv}/*.csv")
     except OSError as error:
         raise TimeZestError(f"the report cannot be written: {error}") from None
+    # The files come first: a stdout that is full costs no more than what it would have shown.
+    show(result, terminal.out)
 
 
 def _read_files(

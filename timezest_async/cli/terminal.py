@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
 from rich.console import Console
@@ -23,14 +24,47 @@ out: Final = _Console(markup=False, highlight=False, emoji=False)
 err: Final = _Console(markup=False, highlight=False, emoji=False, stderr=True)
 
 
+# What tables and bars are drawn with, where a code page has none of it.
+_PLAIN: Final = {
+    **dict.fromkeys("\u2500\u2501", "-"),
+    "\u2502": "|",
+    **dict.fromkeys("\u256d\u256e\u256f\u2570", "+"),
+    **dict.fromkeys("\u2589\u258a\u258b\u258c\u2588", "#"),
+    "\u2591": ".",
+    "\u2592": ":",
+    "\u2593": "%",
+    "\u00b7": ".",
+    "\u2014": "-",
+    "\u2026": ".",
+}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character, "?") for character in text), error.end
+
+
+def prepare() -> None:
+    """See to it that no character stops a line, and that a stdout which is closed fails like a full one."""
+    codecs.register_error("timezest", _plainly)
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # as Python has it when 1 is closed
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="timezest")
+
+
 def show(text: str = "") -> None:
     """Write a line of data, unwrapped, so that what is long can be copied whole."""
     out.print(printable(text), soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """Write a line for the person at the terminal."""
-    err.print(printable(text), soft_wrap=True)
+    """Write a line for the person at the terminal; where stderr takes none, nobody can be told."""
+    with suppress(OSError):
+        err.print(printable(text), soft_wrap=True)
 
 
 def width() -> int | None:
@@ -40,7 +74,8 @@ def width() -> int | None:
 
 def data() -> BinaryIO:
     """Give what takes bytes of data (UTF-8): stdout, as it is where nothing obeys what customers typed."""
-    return cast("BinaryIO", _Shown()) if out.is_terminal else sys.stdout.buffer
+    # Not what rich takes for one: the environment can make it take a file for a terminal.
+    return cast("BinaryIO", _Shown()) if sys.stdout.isatty() else sys.stdout.buffer
 
 
 class _Shown(io.RawIOBase):

@@ -19,7 +19,7 @@ REPLACEMENT: Final = "\ufffd"
 """Stands for a lone surrogate where there are no escapes."""
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_NOT_SHOWN: Final = re.compile(r"[^\x00-\x7e]")
 _INFINITY: Final = "1e999"
 
 
@@ -63,7 +63,12 @@ def readable(value: Any, *, indented: bool = True) -> str:
             written.append(f"{sign}{line}{rest}{' ' if rest else ''}")
         else:
             written.append(token)
-    return _NOT_ASCII.sub(lambda one: json.dumps(one.group())[1:-1], "".join(written))
+    return _NOT_SHOWN.sub(_escape, "".join(written))
+
+
+def _escape(one: re.Match[str]) -> str:
+    # DEL is ASCII, which json leaves as it is, and a terminal does not.
+    return "\\u007f" if one.group() == "\x7f" else json.dumps(one.group())[1:-1]
 
 
 def exact_bytes(value: Any, *, escapes: bool = True) -> bytes:
