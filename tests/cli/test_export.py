@@ -265,11 +265,11 @@ def test_without_a_key_it_says_so(service: Served, export: Run, monkeypatch: pyt
 
 
 def test_a_failing_service_ends_with_1_and_the_command_that_resumes(service: Served, export: Run) -> None:
-    service.faults.script("GET /scheduling_requests", [None, None, None, Status(400)])
+    service.faults.script("GET /scheduling_requests", [None, None, None, Status(403)])
     arguments = ["-o", "my all.jsonl", "--concurrency", "1", "--base-url", service.base_url]
     status, output, errors = export(*arguments)
     assert (status, output) == (1, "")
-    assert "400 for GET" in errors
+    assert "403 for GET" in errors
     command = f"timezest export --resume 'my all.jsonl' --base-url {service.base_url}"
     assert errors.splitlines()[-1] == f"  {command}"
     assert not Path("my all.jsonl").exists()
@@ -514,5 +514,26 @@ def test_only_where_something_was_written_it_cannot_be_resumed(service: Served, 
         there = ["-o", "-", "--base-url", sandbox.base_url]
         sandbox.faults.script(None, [Status(400)])
         assert "Nothing was written." in export(*there)[2]
-        sandbox.faults.script(None, [None, Status(400)])
+        sandbox.faults.script(None, [None, Status(403)])
         assert "What goes to stdout cannot be resumed." in export(*there)[2]
+
+
+def test_another_key_goes_on_only_where_that_is_said(
+    service: Served, export: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.faults.script("GET /scheduling_requests", [None, Status(403)])
+    assert export("-o", "a.csv", "--concurrency", "1")[0] == 1
+    assert export("-o", "b.csv", "--incremental", "state", "--limit", "1")[0] == 2
+    assert export("-o", "b.csv", "--incremental", "state")[0] == 0
+    service.requests_seen.clear()
+    monkeypatch.setenv("TIMEZEST_API_KEY", f"{KEY}-of-another")
+    for command in (["--resume", "a.csv"], ["-o", "b.csv", "--incremental", "state"]):
+        status, _, errors = export(*command)
+        assert (status, service.requests_seen) == (2, [])
+        assert "give --other-key for a new key of the same account" in errors
+        # The service knows no such key: it was asked.
+        status, _, errors = export(*command, "--other-key")
+        assert (status, bool(service.requests_seen)) == (1, True)
+        service.requests_seen.clear()
+    status, _, errors = export("-o", "c.csv", "--other-key")
+    assert (status, "--other-key goes with --resume or --incremental" in errors) == (2, True)

@@ -144,7 +144,7 @@ async def test_any_history_leaves_the_file_up_to_date(
                 # What was closed long ago is noticed only if it is open again.
                 status = chance.choice(STATUSES if changeable else STATUSES[:3])
                 sandbox.update(record["id"], status=status, updated_at=clock)
-        sandbox.faults.script(None, [None] * chance.randrange(12) + [Status(400)])
+        sandbox.faults.script(None, [None] * chance.randrange(12) + [Status(403)])
     sandbox.faults.clear()
 
 
@@ -201,7 +201,7 @@ async def test_an_interrupted_first_run_goes_on(
     for number in range(100):
         add(sandbox, number, OLD + number * DAY, "new")
     path, state = tmp_path / "out.duckdb", tmp_path / "state"
-    sandbox.faults.script(None, [None, None, None, Status(400)])
+    sandbox.faults.script(None, [None, None, None, Status(403)])
     with pytest.raises(TimeZestError):
         await export.incremental(client, path, state)
     first = await export.incremental(client, path, state)

@@ -20,7 +20,7 @@ from timezest_async.export import Compression, Format, begun, choose_format
 from timezest_async.export.columns import choose_columns
 
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
-_RESUMED = {"resume", "skip_unreadable"}
+_RESUMED = {"resume", "skip_unreadable", "other_key"}
 _NOT_TO_STDOUT = {"compress", "overwrite", "incremental", "skip_unreadable"}
 _NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite", "skip_unreadable"}
 
@@ -53,6 +53,9 @@ def export(
         typer.Option("--skip-unreadable", help="Keep records that cannot be read in FILE.unreadable.jsonl."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    other_key: Annotated[
+        bool, typer.Option("--other-key", help="Go on with a new key of the account that it was begun with.")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on with the unfinished export to this file.")
     ] = None,
@@ -71,10 +74,14 @@ def export(
     display = Display(_manner(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
     again = service.spelled(given)
     if resume is not None:
-        refuse(
-            given - _HOW - {"resume", "skip_unreadable"}, "--resume knows from the checkpoint what to export"
+        refuse(given - _HOW - _RESUMED, "--resume knows from the checkpoint what to export")
+        task = Task(
+            resume,
+            resumes=True,
+            concurrency=how_many,
+            skip_unreadable=skip_unreadable,
+            other_key=other_key,
         )
-        task = Task(resume, resumes=True, concurrency=how_many, skip_unreadable=skip_unreadable)
         run(task, display, service, again)
         return
     if output is None and not dry_run:
@@ -102,6 +109,7 @@ def export(
         skip_unreadable=skip_unreadable,
         overwrite=overwrite,
         state=incremental,
+        other_key=other_key,
         now=conditions.now,
     )
     if output is not None:
@@ -109,6 +117,8 @@ def export(
             task = _for_stdout(task, given)
         elif incremental is None:
             choose_format(output, format, compress)
+    if other_key and incremental is None:
+        raise ConfigurationError("--other-key goes with --resume or --incremental: nothing else was begun")
     if incremental is not None:
         refuse(given & _NOT_INCREMENTAL, "--incremental keeps a file of scheduling requests up to date")
     if how_many not in {1, "auto"} and entity != "scheduling_request":
@@ -136,7 +146,5 @@ def _concurrency(text: str) -> Any:
 
 
 def _for_stdout(task: Task, given: set[str]) -> Task:
-    refuse(
-        given & {"compress", "overwrite", "incremental", "skip_unreadable"}, "what goes to stdout is a stream"
-    )
+    refuse(given & _NOT_TO_STDOUT, "what goes to stdout is a stream")
     return task.as_stream()

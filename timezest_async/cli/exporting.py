@@ -69,6 +69,7 @@ class Task:
     concurrency: int | Literal["auto"] = "auto"
     skip_unreadable: bool = False
     overwrite: bool = False
+    other_key: bool = False
     state: Path | None = None
     now: datetime | None = None
     resumes: bool = False
@@ -185,6 +186,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 fields=task.fields,
                 raw_csv=task.raw_csv,
                 concurrency=task.concurrency,
+                other_key=task.other_key,
                 on_progress=display.on_progress,
                 now=task.now,
             )
@@ -194,6 +196,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 task.output,
                 concurrency=task.concurrency,
                 skip_unreadable=task.skip_unreadable,
+                other_key=task.other_key,
                 on_progress=display.on_progress,
             )
         else:

@@ -12,6 +12,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "max_requests": "--max-requests",
     "RedisRateLimiter": "--redis",
     "format=...": "--format",
+    "other_key=True": "--other-key",
     "overwrite=True": "--overwrite",
     "resume=True": "--resume FILE",
 }

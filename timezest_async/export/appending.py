@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.finished import PATH, check_finished, gone
+from timezest_async.export.finished import check_finished, gone
 from timezest_async.export.formats import Shape
-from timezest_async.export.seen import State
+from timezest_async.export.seen import PATH, State
 from timezest_async.export.states import Place
 from timezest_async.export.threads import in_thread
 from timezest_async.export.writers import make_writer
@@ -36,11 +36,11 @@ class Appender:
 
     def __init__(self, target: Path, shape: Shape, state: State, memory: Path, *, size: int) -> None:
         self._target = target
-        self._shape = shape
+        self._format = shape.format
         self._state = state
         self._memory = memory
         self._size = size
-        self._writer = make_writer(target, PATH, choose_columns(PATH, shape.fields), shape)
+        self._writer = make_writer(target, PATH, choose_columns(PATH, state.columns), shape)
         self._place = Place(0, Checkpoint(PATH, ("",)), extent=state.length)
         self._chunks: list[Any] = []
         self._is_open = False
@@ -78,7 +78,7 @@ class Appender:
         await in_thread(lambda: self._write_now(chunks))
 
     def _check_now(self) -> None:
-        check_finished(self._target, self._shape, self._state, self._memory)
+        check_finished(self._target, self._format, self._state, self._memory)
         self._stands = self._target.stat() if self._target.exists() else None
 
     def _write_now(self, chunks: list[Any]) -> None:
@@ -101,7 +101,7 @@ class Appender:
         return self._stands is not None and os.path.samestat(self._stands, now)
 
     def _open(self) -> None:
-        check_finished(self._target, self._shape, self._state, self._memory)
+        check_finished(self._target, self._format, self._state, self._memory)
         begins = self._target.exists() and self._state.length > 0
         state = attrs.evolve(self._state, appending=True, length=self._state.length if begins else 0)
         state.save(self._memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from csv import Error as CSVError
 from datetime import UTC, datetime
@@ -11,30 +11,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.columns import TABLES, choose_columns
-from timezest_async.export.formats import Format, Shape
-from timezest_async.export.seen import NEEDED, Seen, State
+from timezest_async.export.columns import TABLES
+from timezest_async.export.formats import Format
+from timezest_async.export.seen import NEEDED, PATH, Seen, State
 from timezest_async.export.spreadsheets import csv_rows, restored
 from timezest_async.export.writers.base import require
 
-PATH: Final = "/scheduling_requests"
 _TABLE: Final = TABLES[PATH].name
 _APPENDED: Final = {Format.JSONL, Format.CSV}
 
 
-def check_finished(target: Path, shape: Shape, known: State, memory: Path) -> None:
+def check_finished(target: Path, format: Format, known: State, memory: Path) -> None:
     """Refuse a file that is not the one that the last run left, or that a run which was cut short did.
 
     Args:
         target: The file.
-        shape: How it is written.
+        format: Its format.
         known: What the last run remembered.
         memory: Where the state is kept.
 
     Raises:
         ConfigurationError: It is gone, or another one, or was changed; says what to do.
     """
-    if shape.format in _APPENDED:
+    if format in _APPENDED:
         if target.exists():
             _check_length(target, known)
         return
@@ -42,7 +41,7 @@ def check_finished(target: Path, shape: Shape, known: State, memory: Path) -> No
         raise gone(target, memory)
     count = 0
     missing = {name: one for name, one in known.seen.items() if one.exported}
-    for request_id, one in read_back(target, shape):
+    for request_id, one in read_back(target, format, known.columns):
         count += 1
         expected = missing.pop(request_id, None)
         if expected is not None and (one.updated_at or 0) < (expected.updated_at or 0):
@@ -74,16 +73,21 @@ def _foreign(target: Path, memory: Path, reason: str) -> ConfigurationError:
     )
 
 
-def read_back(target: Path, shape: Shape) -> Iterator[tuple[str, Seen]]:
+def read_back(target: Path, format: Format, columns: Sequence[str]) -> Iterator[tuple[str, Seen]]:
     """Read from a finished file which requests it has, by id.
 
+    Args:
+        target: The file.
+        format: Its format.
+        columns: The names of its columns.
+
     Raises:
-        ConfigurationError: It is no export of this shape.
+        ConfigurationError: It is something else.
     """
-    names = [column.name for column in choose_columns(PATH, shape.fields).columns]
+    names = list(columns)
     query = f"SELECT {', '.join(NEEDED)} FROM {_TABLE}"  # noqa: S608 - constants
-    with _explained(target, shape.format):
-        match shape.format:
+    with _explained(target, format):
+        match format:
             case Format.SQLITE:
                 # Not read-only: what a crash left half done is undone first.
                 uri = f"{target.absolute().as_uri()}?mode=rw"

@@ -23,11 +23,11 @@ from timezest_async.export.appending import Appender
 from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since, watching
 from timezest_async.export.columns import choose_columns
 from timezest_async.export.durable import locked
-from timezest_async.export.finished import PATH, read_back
+from timezest_async.export.finished import read_back
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
 from timezest_async.export.progress import OnProgress, Tracker
-from timezest_async.export.seen import NEEDED, Seen, State
+from timezest_async.export.seen import NEEDED, PATH, Seen, State
 from timezest_async.export.states import Names
 from timezest_async.export.threads import in_thread
 
@@ -125,6 +125,7 @@ async def incremental(
     overlap: timedelta = OVERLAP,
     concurrency: int | Literal["auto"] = 1,
     batch_size: int = BATCH_SIZE,
+    other_key: bool = False,
     on_progress: OnProgress | None = None,
     now: datetime | None = None,
 ) -> Changes:
@@ -150,6 +151,7 @@ async def incremental(
         overlap: How far before the last run's newest record "recent" begins.
         concurrency: How many requests may be under way at once, as for ``list``.
         batch_size: Records after which they are made durable.
+        other_key: Go on with another API key than that it was begun with, of the same account.
         on_progress: Is told how it goes; of a later run, how many open or recent requests were read.
         now: What these count from at the first run; ``begun`` gives it back later. By default the time.
 
@@ -172,8 +174,14 @@ async def incremental(
     }
     with locked(memory.with_name(f"{memory.name}.lock")):
         settled = None if is_fixed else frozenset[str]()
-        new = State(key, settled=settled, begun=int(moment.timestamp()))
-        known = await in_thread(lambda: _recall(memory, new, target))
+        new = State(
+            key,
+            settled=settled,
+            begun=int(moment.timestamp()),
+            account=everything.start.account,
+            columns=tuple(column.name for column in choose_columns(PATH, fields).columns),
+        )
+        known = await in_thread(lambda: _recall(memory, new, target, other_key=other_key))
         first: Changes | None = None
         if known.high_water is None:
             summary = await ExportJob(
@@ -183,10 +191,11 @@ async def incremental(
                 fields=fields,
                 raw_csv=raw_csv,
                 resume=True,
+                other_key=other_key,
                 batch_size=batch_size,
                 on_progress=on_progress,
             ).run()
-            known = await in_thread(lambda: _learn(known, target, shape, overlap))
+            known = await in_thread(lambda: _learn(known, target, shape.format, overlap))
             await in_thread(lambda: known.save(memory))
             first = Changes(target, known.records, pages=summary.pages, first_run=True)
             if is_fixed:
@@ -230,7 +239,7 @@ async def incremental(
     )
 
 
-def _recall(memory: Path, new: State, target: Path) -> State:
+def _recall(memory: Path, new: State, target: Path, *, other_key: bool) -> State:
     """Read the state, or begin one.
 
     Raises:
@@ -251,6 +260,13 @@ def _recall(memory: Path, new: State, target: Path) -> State:
                 )
         new.save(memory)
         return new
+    if known.account not in {None, new.account} and not other_key:
+        raise ConfigurationError(
+            f"{memory} is of another API key or another service, whose requests would be mixed with these: "
+            "go on with the same, give other_key=True for a new key of the same account, or name another "
+            "state and file"
+        )
+    known = attrs.evolve(known, account=new.account)
     for name, value in new.key.items():
         was = known.key.get(name)
         if was != value:
@@ -262,11 +278,11 @@ def _recall(memory: Path, new: State, target: Path) -> State:
     return known
 
 
-def _learn(known: State, target: Path, shape: Shape, overlap: timedelta) -> State:
+def _learn(known: State, target: Path, format: Format, overlap: timedelta) -> State:
     """Read from the file of the first run what to remember."""
     seen: dict[str, Seen] = {}
     high_water = count = 0
-    for request_id, one in read_back(target, shape):
+    for request_id, one in read_back(target, format, known.columns):
         count += 1
         high_water = max(high_water, one.created_at)
         if known.settled is not None or one.is_open or one.created_at >= recent_since(high_water, overlap):

@@ -47,6 +47,7 @@ class ExportJob:
             ``NAME.unreadable.jsonl``, one ``{"reason": …, "raw": …}`` a line, and counted in the summary.
         resume: Go on with an export that was not finished; where there is none, start one.
         overwrite: Start anew, whatever there is, and replace a finished file in the end.
+        other_key: Resume with another API key than that it was begun with, of the same account.
         batch_size: Records after which they are made durable.
         batch_seconds: Seconds after which they are, if that is sooner.
         on_progress: Is told how it goes, in the event loop; must return soon.
@@ -71,6 +72,7 @@ class ExportJob:
         skip_unreadable: bool = False,
         resume: bool = False,
         overwrite: bool = False,
+        other_key: bool = False,
         batch_size: int = BATCH_SIZE,
         batch_seconds: float = BATCH_SECONDS,
         on_progress: OnProgress | None = None,
@@ -89,6 +91,7 @@ class ExportJob:
         self.order: Order = Order(start, shape, limit, overwrite, skip_unreadable, columns)
         self._paginator = paginator
         self._resumes = resume
+        self._other_key = other_key
         self._batch_size = batch_size
         self._batch_seconds = batch_seconds
         self._writer: Writer[Any] = make_writer(self.names.partial, start.path, table, shape)
@@ -105,6 +108,7 @@ class ExportJob:
         *,
         concurrency: int | Literal["auto"] = 1,
         skip_unreadable: bool = False,
+        other_key: bool = False,
         batch_size: int = BATCH_SIZE,
         batch_seconds: float = BATCH_SECONDS,
         on_progress: OnProgress | None = None,
@@ -116,6 +120,7 @@ class ExportJob:
             path: The file that was to be made.
             concurrency: How many requests may be under way at once, as for ``list``.
             skip_unreadable: As above; also where it was begun without.
+            other_key: As above.
             batch_size: As above.
             batch_seconds: As above.
             on_progress: As above.
@@ -139,6 +144,7 @@ class ExportJob:
             raw_csv=order.shape.raw_csv,
             skip_unreadable=skip_unreadable or order.skip_unreadable,
             resume=True,
+            other_key=other_key,
             batch_size=batch_size,
             batch_seconds=batch_seconds,
             on_progress=on_progress,
@@ -184,6 +190,8 @@ class ExportJob:
                         f"{names.partial} is an unfinished export: resume=True goes on with it, "
                         "overwrite=True starts anew"
                     )
+                if not self._other_key:
+                    unfinished.order.check_account(self.order, names.target)
                 unfinished.order.check_same(self.order, names.target)
                 return self._take_over(unfinished)
             if names.target.exists():
@@ -212,8 +220,13 @@ class ExportJob:
             table = choose_columns(order.start.path, order.columns)
             self._writer = make_writer(self.names.partial, order.start.path, table, order.shape)
         skip = self.order.skip_unreadable or order.skip_unreadable
-        self.order = attrs.evolve(order, skip_unreadable=skip)
-        return attrs.evolve(unfinished, order=self.order)
+        account = self.order.start.account
+        self.order = attrs.evolve(order, start=self.order.start, skip_unreadable=skip)
+        taken = attrs.evolve(unfinished, order=self.order)
+        if order.start.account != account:
+            # From now on it is this key's, whatever comes of this run.
+            taken.save(self.names.state)
+        return taken
 
     async def _read(self, unfinished: Unfinished) -> Place:
         """Read what is still to be read, and make it durable."""
@@ -231,7 +244,8 @@ class ExportJob:
         left = None if self.order.limit is None else self.order.limit - place.records
         unreadable = self._unreadable if self.order.skip_unreadable else None
         on_unreadable = None if unreadable is None else unreadable.take
-        paginator = self._paginator.starting_at(place.checkpoint, left, on_unreadable=on_unreadable)
+        checkpoint = place.checkpoint.for_other_key()  # the account was looked at before
+        paginator = self._paginator.starting_at(checkpoint, left, on_unreadable=on_unreadable)
         batches = Batches(
             paginator,
             self._writer,
@@ -307,4 +321,4 @@ def _list(client: TimeZestClient, order: Order, concurrency: int | Literal["auto
         client.appointment_types.list(),
     )
     [paginator] = [one for one in lists if one.start.path == order.start.path]
-    return paginator.starting_at(order.start, order.limit)
+    return paginator.starting_at(order.start.for_other_key(), order.limit)

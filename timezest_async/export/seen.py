@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -10,10 +9,16 @@ from typing import Any, Final, Self
 import attrs
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.export.columns import first_columns
 from timezest_async.export.durable import write_text
+from timezest_async.export.seals import sealed, unsealed
 from timezest_async.models import SchedulingRequest
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_UNSEALED: Final = 1
+"""The version before there were checksums."""
+
+PATH: Final = "/scheduling_requests"
 
 FINAL_STATUSES: Final = ("cancelled", "closed")
 """The statuses in which a request is taken to stay; any other, unknown ones too, is open."""
@@ -64,6 +69,8 @@ class State:
         length: The bytes of the file, where it is appended to.
         appending: Whether a run was adding to it, so that what is beyond ``length`` is that run's.
         records: How many requests the file has, at least.
+        account: The digest of the account whose requests they are; None where it is not known.
+        columns: The names of the file's columns.
         seen: The requests that may change unnoticed by their time of creation, by id.
         since: Epoch seconds (UTC) from which on every request that was there is in ``seen``.
         settled: The ids of other requests that the file has; None where it has all that are older.
@@ -79,6 +86,8 @@ class State:
     settled: frozenset[str] | None = attrs.field(default=None, repr=False)
     begun: int | None = None
     records: int = 0
+    account: str | None = None
+    columns: tuple[str, ...] = ()
 
     def has_settled(self, record: SchedulingRequest) -> bool:
         """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
@@ -99,8 +108,10 @@ class State:
             "settled": None if self.settled is None else sorted(self.settled),
             "begun": self.begun,
             "records": self.records,
+            "account": self.account,
+            "columns": self.columns,
         }
-        write_text(path, json.dumps(value, separators=(",", ":")) + "\n")
+        write_text(path, sealed(value))
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -112,16 +123,23 @@ class State:
         if path.is_dir():
             raise ConfigurationError(f"{path} is a folder: name a file for the state")
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            if value.pop("timezest_incremental") == _VERSION:
+            value, is_sealed = unsealed(path.read_bytes())
+            if value.pop("timezest_incremental") == (_VERSION if is_sealed else _UNSEALED):
                 seen = {name: Seen(*one) for name, one in value.pop("seen").items()}
                 settled = value.pop("settled", None)
-                return cls(**value, seen=seen, settled=None if settled is None else frozenset(settled))
+                columns = value.pop("columns", None) or first_columns(PATH, value["key"]["fields"])
+                return cls(
+                    **value,
+                    seen=seen,
+                    settled=None if settled is None else frozenset(settled),
+                    columns=tuple(columns),
+                )
+            reason = "of another version"
         except FileNotFoundError:
             return None
-        except (AttributeError, KeyError, TypeError, ValueError):
-            pass
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = str(error) if isinstance(error, ValueError) else "something else"
         raise ConfigurationError(
-            f"{path} is not the state of an incremental export by this version: name another file, and "
-            "the export begins anew"
+            f"{path} is not the state of an incremental export by this version ({reason}): put back the one "
+            "that its file was made with, or name another state and another file, and the export begins anew"
         )

@@ -94,6 +94,19 @@ class Order:
     skip_unreadable: bool = False
     columns: tuple[str, ...] = ()
 
+    def check_account(self, now: Order, target: Path) -> None:
+        """Refuse to go on with another account's records.
+
+        Raises:
+            ConfigurationError: The account is another; one that is not known is any.
+        """
+        if self.start.account not in {None, now.start.account}:
+            raise ConfigurationError(
+                f"{target} was begun with another API key or another service, whose records would be mixed "
+                "with these: resume with the same, give other_key=True for a new key of the same account, or "
+                "start anew with overwrite=True"
+            )
+
     def check_same(self, now: Order, target: Path) -> None:
         """Refuse to go on with what was begun otherwise.
 

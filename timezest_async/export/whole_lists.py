@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
     skip_unreadable: bool
     resume: bool
     overwrite: bool
+    other_key: bool
     batch_size: int
     batch_seconds: float
     on_progress: OnProgress | None
@@ -42,6 +43,7 @@ _OPTIONS_HELP = f"""
         skip_unreadable: Keep records that cannot be read in ``NAME.unreadable.jsonl``, and go on past them.
         resume: Go on with an export that was not finished; where there is none, start one.
         overwrite: Start anew, whatever there is, and replace a finished file in the end.
+        other_key: Resume with another API key than that it was begun with, of the same account.
         batch_size: Records after which they are made durable; {BATCH_SIZE:,} by default.
         batch_seconds: Seconds after which they are, if that is sooner; {BATCH_SECONDS:g} by default.
         on_progress: Is told how it goes, in the event loop; must return soon.
