@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 
 from tests.export import readers
 from tests.export.test_incremental import DAY, ENDINGS, NOW, OLD, add, latest, whole
-from timezest_async import ConfigurationError, Expression, F, TimeZestClient, export
+from timezest_async import ConfigurationError, Expression, F, TimeZestClient, TimeZestError, export
 from timezest_async.sandbox import Sandbox
 
 TEXT: Final = ("jsonl", "csv")
@@ -266,3 +267,35 @@ async def test_how_long_ago_is_settled_by_the_first_run(
     outlook = export.outlook(state, filter="created_at >= 2d")
     assert outlook is not None
     assert str(NOW - 2 * DAY) in repr(outlook.filter)
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_read_is_kept_beside_once_and_stays_watched(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "out.sqlite", tmp_path / "state"
+    for number in range(30):
+        add(sandbox, number, OLD + number * DAY, "new")
+    sandbox.update("sreq_3", resources="nobody")
+    with pytest.raises(TimeZestError):
+        await export.incremental(client, path, state)
+    first = await export.incremental(client, path, state, skip_unreadable=True)
+    assert (first.created, first.unreadable) == (29, 1)
+    beside = tmp_path / "out.sqlite.unreadable.jsonl"
+    assert [json.loads(line)["raw"]["id"] for line in beside.read_text().splitlines()] == ["sreq_3"]
+
+    sandbox.update("sreq_5", resources="nobody")  # one that the file has, still open
+    sandbox.update("sreq_6", resources="nobody", status="closed")  # one that is got by its id
+    with pytest.raises(TimeZestError):
+        await export.incremental(client, path, state)
+    for _ in range(2):
+        again = await export.incremental(client, path, state, skip_unreadable=True)
+        assert (again.created, again.changed, again.unreadable) == (0, 0, 3)
+        ids = [json.loads(line)["raw"]["id"] for line in beside.read_text().splitlines()]
+        assert ids == ["sreq_3", "sreq_5", "sreq_6"]
+
+    for id in ("sreq_3", "sreq_5", "sreq_6"):
+        sandbox.update(id, resources=[], updated_at=NOW)
+    last = await export.incremental(client, path, state)
+    assert (last.created, last.changed, last.unreadable) == (0, 3, 0)
+    assert latest(path) == whole(sandbox, path)

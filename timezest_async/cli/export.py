@@ -22,7 +22,7 @@ from timezest_async.export.columns import choose_columns
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
 _RESUMED = {"resume", "skip_unreadable", "other_key"}
 _NOT_TO_STDOUT = {"compress", "overwrite", "incremental", "skip_unreadable"}
-_NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite", "skip_unreadable"}
+_NOT_INCREMENTAL = {"entity", "limit", "compress", "overwrite"}
 
 
 @grouped

@@ -186,6 +186,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 fields=task.fields,
                 raw_csv=task.raw_csv,
                 concurrency=task.concurrency,
+                skip_unreadable=task.skip_unreadable,
                 other_key=task.other_key,
                 on_progress=display.on_progress,
                 now=task.now,
@@ -260,11 +261,12 @@ def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -
     cost = f"{counted(display.requests, 'request')}{retries}, {duration(elapsed)}"
     if isinstance(result, int):
         display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
-    elif isinstance(result, Summary):
+        return
+    beside = Names.of(result.path).unreadable
+    bad = counted(result.unreadable, "record")
+    skipped = f"\n{beside}: {bad} that cannot be read" if result.unreadable else ""
+    if isinstance(result, Summary):
         count = "all" if result.records is None else f"{result.records:,}"
-        beside = Names.of(result.path).unreadable
-        bad = counted(result.unreadable, "record")
-        skipped = f"\n{beside}: {bad} that cannot be read" if result.unreadable else ""
         earlier = f" ({result.resumed:,} of them by an earlier run)" if result.resumed else ""
         display.say(
             f"{result.path}: {count} records{earlier}, {result.bytes:,} bytes: {cost}{skipped}",
@@ -275,7 +277,7 @@ def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -
     else:
         display.say(
             f"{result.path}: {result.created:,} new, {result.changed:,} changed, "
-            f"{result.unchanged:,} as before, {result.vanished:,} gone from the service: {cost}",
+            f"{result.unchanged:,} as before, {result.vanished:,} gone from the service: {cost}{skipped}",
             "summary",
             **attrs.asdict(result) | {"path": str(result.path)},
             **figures,

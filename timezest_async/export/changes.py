@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -11,11 +11,13 @@ import attrs
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import NotFoundError, UnsupportedFilterError
+from timezest_async.errors import NotFoundError, UnexpectedResponseError, UnsupportedFilterError
 from timezest_async.export.progress import Tracker
 from timezest_async.export.seen import FINAL_STATUSES, Seen, State
 from timezest_async.export.states import Place
 from timezest_async.models import SchedulingRequest
+from timezest_async.models.reading import UnreadableRecord
+from timezest_async.pagination import OnUnreadable
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.walking import leaves
 
@@ -40,6 +42,7 @@ class Update:
         overlap: How far before the newest record of the last run "recent" begins.
         concurrency: As for ``list``.
         tracker: Is told of every page, not of what is got by its id.
+        pass_over: Takes records that cannot be read; None where they are to end the run.
 
     Attributes:
         created, changed, unchanged, vanished, pages, looked_up: As in ``Changes``.
@@ -62,7 +65,9 @@ class Update:
         overlap: timedelta,
         concurrency: int | Literal["auto"],
         tracker: Tracker,
+        pass_over: Callable[[UnreadableRecord], None] | None = None,
     ) -> None:
+        self._pass_over = pass_over
         self._concurrency: int | Literal["auto"] = concurrency
         self.created = self.changed = self.unchanged = self.vanished = self.pages = self.looked_up = 0
         self._requests = client.scheduling_requests
@@ -77,7 +82,8 @@ class Update:
 
     async def changes(self) -> AsyncGenerator[SchedulingRequest, None]:
         """Give the records that are to be added."""
-        requests = self._requests.list(self._sent, concurrency=self._concurrency)
+        on_unreadable: OnUnreadable = "raise" if self._pass_over is None else self._unreadable
+        requests = self._requests.list(self._sent, concurrency=self._concurrency, on_unreadable=on_unreadable)
         place = Place(0, requests.start)
         self._tracker.begun(place)
         async with aclosing(requests.pages()) as pages:
@@ -96,8 +102,21 @@ class Update:
                 except NotFoundError:
                     self.vanished += 1
                     continue
+                except UnexpectedResponseError as error:
+                    if self._pass_over is None:
+                        raise
+                    self._unreadable(UnreadableRecord({"id": request_id}, str(error)))
+                    continue
                 if self._is_news(record):
                     yield record
+
+    def _unreadable(self, record: UnreadableRecord) -> None:
+        if self._pass_over is not None:
+            self._pass_over(record)
+        request_id = record.raw.get("id") if isinstance(record.raw, dict) else None
+        if isinstance(request_id, str) and request_id in self._known.seen:
+            # It stays as it was, to be compared once it can be read.
+            self._read[request_id] = self._known.seen[request_id]
 
     def _is_news(self, record: SchedulingRequest) -> bool:
         before = self._known.seen.get(record.id)

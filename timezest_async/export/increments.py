@@ -18,17 +18,16 @@ import attrs
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import ConfigurationError
 from timezest_async.export.appending import Appender
-from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since, watching
+from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since
 from timezest_async.export.columns import choose_columns
 from timezest_async.export.durable import locked
-from timezest_async.export.finished import read_back
-from timezest_async.export.formats import Format, Shape, choose_format
+from timezest_async.export.formats import Format
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
+from timezest_async.export.passed_over import PassedOver
 from timezest_async.export.progress import OnProgress, Tracker
-from timezest_async.export.seen import NEEDED, PATH, Seen, State
-from timezest_async.export.states import Names
+from timezest_async.export.recalling import learn, recall, shape_of
+from timezest_async.export.seen import PATH, State
 from timezest_async.export.threads import in_thread
 
 OVERLAP: Final = timedelta(days=1)
@@ -46,6 +45,7 @@ class Changes:
         vanished: Records that the service no longer has; they stay in the file.
         pages: Pages read.
         looked_up: Records got by their id, one request each.
+        unreadable: Records that cannot be read, and are kept in ``NAME.unreadable.jsonl``.
         first_run: Whether this was a full export.
     """
 
@@ -56,6 +56,7 @@ class Changes:
     vanished: int = 0
     pages: int = 0
     looked_up: int = 0
+    unreadable: int = 0
     first_run: bool = False
 
 
@@ -122,6 +123,7 @@ async def incremental(
     format: Format | str | None = None,
     fields: Sequence[str] | None = None,
     raw_csv: bool = False,
+    skip_unreadable: bool = False,
     overlap: timedelta = OVERLAP,
     concurrency: int | Literal["auto"] = 1,
     batch_size: int = BATCH_SIZE,
@@ -148,6 +150,7 @@ async def incremental(
         format: By default by the ending.
         fields: Columns, among them id, status, created_at and updated_at; None for all.
         raw_csv: As for ``ExportJob``.
+        skip_unreadable: As for ``ExportJob``; each is kept once, however often it is met.
         overlap: How far before the last run's newest record "recent" begins.
         concurrency: How many requests may be under way at once, as for ``list``.
         batch_size: Records after which they are made durable.
@@ -162,7 +165,7 @@ async def incremental(
         OSError: The disk is full, or fails; run it again.
     """
     target, memory = Path(path), Path(state)
-    shape = _shape(target, format, fields, raw_csv=raw_csv)
+    shape = shape_of(target, format, fields, raw_csv=raw_csv)
     moment = now or begun(memory) or datetime.now(UTC)
     wanted = tql.parse(filter, now=moment) if isinstance(filter, str) else filter
     everything = client.scheduling_requests.list(wanted, concurrency=concurrency)
@@ -181,7 +184,7 @@ async def incremental(
             account=everything.start.account,
             columns=tuple(column.name for column in choose_columns(PATH, fields).columns),
         )
-        known = await in_thread(lambda: _recall(memory, new, target, other_key=other_key))
+        known = await in_thread(lambda: recall(memory, new, target, other_key=other_key))
         first: Changes | None = None
         if known.high_water is None:
             summary = await ExportJob(
@@ -190,19 +193,27 @@ async def incremental(
                 format=shape.format,
                 fields=fields,
                 raw_csv=raw_csv,
+                skip_unreadable=skip_unreadable,
                 resume=True,
                 other_key=other_key,
                 batch_size=batch_size,
                 on_progress=on_progress,
             ).run()
-            known = await in_thread(lambda: _learn(known, target, shape.format, overlap))
+            known = await in_thread(lambda: learn(known, target, shape.format, overlap))
             await in_thread(lambda: known.save(memory))
-            first = Changes(target, known.records, pages=summary.pages, first_run=True)
+            first = Changes(
+                target,
+                known.records,
+                pages=summary.pages,
+                unreadable=summary.unreadable,
+                first_run=True,
+            )
             if is_fixed:
                 return first
         # A filter on what may change: what does not match yet has to be watched from now on.
         appender = Appender(target, shape, known, memory, size=batch_size)
         await appender.check()
+        passed_over = PassedOver(target)
         update = Update(
             client,
             known,
@@ -211,12 +222,14 @@ async def incremental(
             overlap=overlap,
             concurrency=concurrency,
             tracker=Tracker(None, on_progress),
+            pass_over=passed_over.take if skip_unreadable else None,
         )
         try:
             async with aclosing(update.changes()) as changes:
                 async for record in changes:
                     await appender.add(record)
             length = await appender.finish()
+            await in_thread(passed_over.keep)
         finally:
             await appender.close()
         await in_thread(lambda: update.state(length).save(memory))
@@ -227,6 +240,7 @@ async def incremental(
             changed=update.changed,
             pages=first.pages + update.pages,
             looked_up=update.looked_up,
+            unreadable=max(first.unreadable, len(passed_over)),
         )
     return Changes(
         target,
@@ -236,73 +250,5 @@ async def incremental(
         update.vanished,
         update.pages,
         update.looked_up,
+        len(passed_over),
     )
-
-
-def _recall(memory: Path, new: State, target: Path, *, other_key: bool) -> State:
-    """Read the state, or begin one.
-
-    Raises:
-        ConfigurationError: It is of another export, or does not go with the files that are there.
-    """
-    names = Names.of(target)
-    if memory.absolute() in {name.absolute() for name in (target, names.partial, names.state, names.lock)}:
-        raise ConfigurationError(f"{memory} belongs to the export itself: name another file for its state")
-    if target.is_dir():
-        raise ConfigurationError(f"{target} is a folder: name a file")
-    known = State.load(memory)
-    if known is None:
-        for path in (target, names.partial, names.state):
-            if path.exists():
-                raise ConfigurationError(
-                    f"{path} exists, but {memory}, which would tell what it has, does not: name the state "
-                    "it was made with, or another file"
-                )
-        new.save(memory)
-        return new
-    if known.account not in {None, new.account} and not other_key:
-        raise ConfigurationError(
-            f"{memory} is of another API key or another service, whose requests would be mixed with these: "
-            "go on with the same, give other_key=True for a new key of the same account, or name another "
-            "state and file"
-        )
-    known = attrs.evolve(known, account=new.account)
-    for name, value in new.key.items():
-        was = known.key.get(name)
-        if was != value:
-            what = "another filter" if name == "queries" else f"other {name}"
-            raise ConfigurationError(
-                f"{memory} is of an export with {what}, {was!r}, not {value!r}: give the same, or name "
-                "another state and file"
-            )
-    return known
-
-
-def _learn(known: State, target: Path, format: Format, overlap: timedelta) -> State:
-    """Read from the file of the first run what to remember."""
-    seen: dict[str, Seen] = {}
-    high_water = count = 0
-    for request_id, one in read_back(target, format, known.columns):
-        count += 1
-        high_water = max(high_water, one.created_at)
-        if known.settled is not None or one.is_open or one.created_at >= recent_since(high_water, overlap):
-            seen[request_id] = one
-    known = attrs.evolve(known, records=count, length=target.stat().st_size)
-    return watching(known, seen, high_water, overlap)
-
-
-def _shape(
-    target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
-) -> Shape:
-    chosen, compression = choose_format(target, format)
-    if chosen is Format.PARQUET or compression is not None:
-        raise ConfigurationError(
-            "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
-            "compression"
-        )
-    columns = {column.name for column in choose_columns(PATH, fields).columns}
-    if lacking := [name for name in NEEDED if name not in columns]:
-        raise ConfigurationError(
-            f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
-        )
-    return Shape(chosen, None, None if fields is None else tuple(fields), raw_csv)
