@@ -14,7 +14,7 @@ import yarl
 from timezest_async import tql
 from timezest_async.converter import UnreadableRecord, make_converter, structure
 from timezest_async.endpoints import SchedulingRequestsEndpoint
-from timezest_async.errors import TimeZestError
+from timezest_async.errors import BadRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest
 from timezest_async.transport import Exchange, RateLimiter, Reservation
 
@@ -116,6 +116,9 @@ class Service:
     def answer(self, url: yarl.URL) -> dict[str, Any]:
         query = url.query.get("filter", "")
         ids = [one["id"] for one in self.records]
+        cursors = {text for name, text in url.query.items() if name in {"starting_after", "ending_before"}}
+        if not cursors <= {*ids}:
+            raise BadRequestError("no such record", status=400, request_method="GET", request_path="/x")
         chosen = [(i, one) for i, one in enumerate(self.records) if self.accepts(query, one)]
         size = self.page_size()
         if "ending_before" in url.query:

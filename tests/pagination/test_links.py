@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from tests.pagination.service import Service, evaluator, record
 from tests.support import examples
-from timezest_async import F, PaginationError
+from timezest_async import Checkpoint, F, PaginationError, TimeZestError, UnexpectedResponseError
 from timezest_async.pagination.links import follow
 
 LIST = yarl.URL("https://gateway.test/tenant/v1/scheduling_requests")
@@ -62,7 +62,7 @@ def parameters(query: str, *, filters: bool) -> list[tuple[str, str]]:
     return [one for one in parse_qsl(query, keep_blank_values=True) if (one[0] == "filter") is filters]
 
 
-@settings(max_examples=examples(3_000), deadline=None)
+@settings(max_examples=examples(2_000), deadline=None)
 @given(
     text=st.sampled_from(TEXTS),
     cursor=st.sampled_from([{}, {"starting_after": "sreq_1"}, {"ending_before": "sreq_1"}]),
@@ -120,7 +120,7 @@ RECORDS = [
 NARROW = ["filter lost", "filter altered", "filter cut short", "bare", "absolute path", "as it is"]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     spoil=st.sampled_from(NARROW),
     filter=st.sampled_from(
@@ -139,3 +139,75 @@ def test_no_record_comes_that_does_not_match(spoil: str, filter: Any, how: dict[
     if "ending_before" in how:
         expected = [one for one in expected if int(one[5:]) < 140][::-1]
     assert [one.id for one in got] == expected
+
+
+PIECES = [
+    *["http:", "https:", "//", "/", "\\", "?", "#", "&", "=", "@", ":", "[", "]", "::1", "[::1]", "u:p@"],
+    *[":99999", ":-1", ":x", "\n", "\r", "\t", "\0", "\ud800", "\udfff", "\u202e", "%", "%zz", "%00", " "],
+    *[
+        "gateway.test",
+        "evil.test",
+        "a=b",
+        "filter=x",
+        "starting_after=sreq_9",
+        "ending_before=sreq_9",
+        "xn--",
+        "127.1",
+        "\u2488",
+    ],
+    *[".", "..", "v1", "a" * 5_000],
+]
+texts = st.one_of(
+    st.text(st.characters(exclude_categories=()), max_size=30),
+    st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    st.sampled_from(["\ud800", "//\n[::1]u:p@", "http://[::1", "//[", "\0", "//u:p@[::1]:9/?a=b"]),
+)
+
+
+@settings(max_examples=examples(5_000), deadline=None)
+@given(link=texts)
+def test_any_text_leads_along_our_query_or_is_refused(link: str) -> None:
+    page_url = LIST.with_query({"filter": TEXTS[0]})
+    try:
+        url = follow(link, page_url, LIST, str)
+    except PaginationError:
+        return
+    assert (url.origin(), url.raw_path) == (LIST.origin(), LIST.raw_path)
+    assert str(url).isascii()
+    assert str(url).isprintable()
+    assert url.query.getall("filter") == [TEXTS[0]]
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(
+    link=texts | st.sampled_from([5, True, {}, [], 1.5, ["?a=b"]]),
+    how=st.sampled_from(
+        [{}, {"concurrency": 3}, {"ending_before": "sreq_140"}, {"filter": F.status != "odd"}]
+    ),
+)
+def test_whatever_the_link_is_the_pages_records_come_first(link: Any, how: dict[str, Any]) -> None:
+    service = Service(RECORDS, accepts=evaluator(RECORDS), links=lambda real: None if real is None else link)
+    got: list[str] = []
+
+    async def read() -> None:
+        async for one in service.list(**how):
+            got.append(one.id)
+
+    error: TimeZestError | None = None
+    try:
+        asyncio.run(read())
+    except (PaginationError, UnexpectedResponseError) as caught:
+        error = caught
+    if error is not None:
+        assert isinstance(error, PaginationError) is isinstance(link, str)
+        place = Checkpoint.from_text(error.checkpoint.to_text())
+        onward = Service(RECORDS, accepts=evaluator(RECORDS)).list(checkpoint=place)
+        got += [one.id for one in asyncio.run(onward.to_list())]
+    expected = [one["id"] for one in RECORDS]
+    if "ending_before" in how:
+        expected = expected[:140][::-1]
+    assert got[:20] == expected[:20]
+    if got != expected:  # the text is a link that says that there is no more, such as white space
+        assert isinstance(link, str)
+        assert not link.strip()
+        assert got == expected[:20]

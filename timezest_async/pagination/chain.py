@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 import yarl
 
-from timezest_async.errors import PaginationError
+from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import Fetched, Page, PageReader
 from timezest_async.pagination.places import BEGINNING, Place, is_narrowable, narrowed
@@ -31,6 +31,7 @@ class Chain(Generic[T]):
 
     Attributes:
         url: The page to ask for next, or None after the last.
+        cursor: The id in the URL of the page that came last.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class Chain(Generic[T]):
         backwards: bool = False,
     ) -> None:
         self.url: yarl.URL | None = url
+        self.cursor: str | None = None
         self._reader = reader
         self._backwards = backwards
-        self._failure: PaginationError | None = None
+        self._failure: TimeZestError | None = None
         # Hashes, so that a list of any length costs some bytes a page: of recent URLs, of first records.
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
@@ -55,13 +57,23 @@ class Chain(Generic[T]):
     def advance(self, fetched: Fetched[T]) -> None:
         """Take in the links of the page at ``url``: find the next one. A bad link is an error once needed."""
         url, self.url = self.url, None
-        link = fetched.previous_page if self._backwards else fetched.next_page
+        name = "previous_page" if self._backwards else "next_page"
+        link: str | None = getattr(fetched, name)
+        self._failure = fetched.misfits.get(name)
+        mine, other = (
+            ("ending_before", "starting_after") if self._backwards else ("starting_after", "ending_before")
+        )
+        if url is not None:
+            self.cursor = url.query.get(mine)
         if url is None or link is None:  # closed meanwhile, or at the end
             return
         try:
             following = self._reader.follow(link, url)
         except PaginationError as failure:
             self._failure = failure
+            return
+        if other in following.query:
+            self._failure = PaginationError(f"the page's `{name}` leads the other way, by {other}")
             return
         identity = _identity(following)
         if identity in self._asked:
@@ -131,6 +143,7 @@ class Chain(Generic[T]):
 
         Raises:
             PaginationError: The link loops or leaves the origin.
+            UnexpectedResponseError: It is not text.
         """
         if self._failure is not None:
             raise self._failure
@@ -148,28 +161,48 @@ async def find(reader: PageReader[T], query: str, fits: Callable[[Any], bool]) -
     return None
 
 
-async def check_cursor(
+async def leads_on(
     reader: PageReader[T],
     query: str,
     place: Place,
     page: Page[T],
-    cursor: str | None,
     *,
+    last: str | None,
+    cursor: str | None,
     backwards: bool = False,
-) -> None:
-    """Check, where a page goes back behind the place before it, that the record of its cursor is still there.
+) -> bool:
+    """Tell whether a page leads on from a place, rather than to the list's beginning.
 
-    It is where the service only keeps no order; it is not where the service begins again for want of it.
+    One that goes back behind the place does where the service only keeps no order. It does not where the
+    record of its cursor is gone: then the service has begun again.
+
+    Args:
+        reader: Reads the pages.
+        query: The list's.
+        place: Where the list stands before the page.
+        page: The page.
+        last: The id of the last record before it.
+        cursor: The id that the page was asked for by.
+        backwards: Whether the list is walked from older to newer.
 
     Raises:
-        PaginationError: It is not.
+        PaginationError: It goes back, and was asked for by a link that leads elsewhere.
     """
     records = page.data[::-1] if backwards else page.data
     if place.second is None or place.precedes(records, backwards=backwards) or not is_narrowable(query):
-        return
+        return True
+    if cursor != last:
+        raise PaginationError(
+            "a page goes back behind the record before it, and its link does not name that record: a loop, "
+            "or not sorted by created_at"
+        )
     second = narrowed(query, place.second, place.second + 1)
-    if await find(reader, second, lambda one: one.id == cursor) is None:
-        raise PaginationError("the service began again: the record that it was to go on after is gone")
+    return await find(reader, second, lambda one: one.id == last) is not None
+
+
+def begun_again() -> PaginationError:
+    """Make the error for a list that began again."""
+    return PaginationError("the service began again: the record that it was to go on after is gone")
 
 
 def _identity(url: yarl.URL) -> int:

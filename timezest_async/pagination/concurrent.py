@@ -12,7 +12,7 @@ import yarl
 
 from timezest_async import tql
 from timezest_async.errors import FilterError, PaginationError, TimeZestError
-from timezest_async.pagination.chain import Chain, check_cursor
+from timezest_async.pagination.chain import Chain, begun_again, leads_on
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
@@ -183,11 +183,13 @@ class ConcurrentSource(QuerySource[T]):
         place = self._windows.place_of(request)
         try:
             page = await self._next_page(chain, slot, place)
-            await check_cursor(self._reader, self._query, place, page, request.after or request.cursor)
         except (*CURSOR_GONE, PaginationError) as error:
             failure = error
         else:
-            return page
+            last = request.after or request.cursor
+            if await leads_on(self._reader, self._query, place, page, last=last, cursor=chain.cursor):
+                return page
+            failure = begun_again()
         onward = place.onward(self._query, request.lo, request.hi)
         if onward is None or place == self._left.get(request.piece):
             raise failure

@@ -9,6 +9,7 @@ import attrs
 import yarl
 
 from timezest_async.converter import Listing, ListStructurer, UnreadableRecord
+from timezest_async.errors import UnexpectedResponseError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.links import follow
@@ -46,12 +47,14 @@ class Fetched(Generic[T]):
         next_page: As in ``Page``.
         previous_page: As in ``Page``.
         count: How many records there are.
+        misfits: What to raise where a link is needed that is not text, by its name.
     """
 
     next_page: str | None
     previous_page: str | None
     count: int
     _make: Callable[[], Sequence[T]] = attrs.field(repr=False)
+    misfits: Mapping[str, UnexpectedResponseError] = attrs.field(factory=dict[str, UnexpectedResponseError])
 
     def page(self) -> Page[T]:
         """Make the page, with a gap in the place of each record that cannot be read."""
@@ -143,8 +146,14 @@ class PageReader(Generic[T]):
             items: Sequence[Any] = self._structurer.structure_each(data, "$.data")
             return [_gap(exchange, item) if type(item) is UnreadableRecord else item for item in items]
 
-        links = _link(exchange, envelope, "next_page"), _link(exchange, envelope, "previous_page")
-        return Fetched(*links, len(data), make)
+        links = {name: envelope.get(name) for name in ("next_page", "previous_page")}
+        misfits = {
+            name: exchange.unexpected(f"expected `{name}` to be text or null")
+            for name, link in links.items()
+            if not isinstance(link, str | None)
+        }
+        usable = {name: None if name in misfits else _trim(link) for name, link in links.items()}
+        return Fetched(**usable, count=len(data), make=make, misfits=misfits)
 
     def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
         """Tell what to ask for where a page's link leads; see ``links``.
@@ -163,13 +172,6 @@ def _gap(exchange: Exchange, record: UnreadableRecord) -> Gap:
     return Gap.of(
         attrs.evolve(record, reason=exchange.blot(record.reason)), exchange.unexpected(record.reason)
     )
-
-
-def _link(exchange: Exchange, envelope: Mapping[str, Any], name: str) -> str | None:
-    link = envelope.get(name)
-    if not (link is None or isinstance(link, str)):
-        raise exchange.unexpected(f"expected `{name}` to be text or null")
-    return _trim(link)
 
 
 def _trim(link: str | None) -> str | None:

@@ -18,7 +18,7 @@ from timezest_async.errors import (
     TimeZestError,
     ValidationError,
 )
-from timezest_async.pagination.chain import Chain, check_cursor, find
+from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.pages import Fetched, Page, PageReader
 from timezest_async.pagination.places import Place, is_narrowable, narrowed
@@ -95,13 +95,17 @@ class SerialSource(QuerySource[T]):
             if self._wanted is None or self._read + fetched.count < self._wanted:
                 self.start()
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
+            place = self._place_after(len(self._records))
             try:
-                page = await self._check(fetched.page())
+                page = self._chain.check_page(fetched.page(), place)
             except PaginationError as error:  # the service began again, or this is a loop
                 await self._go_on_without_cursor(error)
                 continue
+            if not await self._leads_on(place, page):
+                await self._go_on_without_cursor(begun_again())
+                continue
             self._read += fetched.count
-            self._after, self._place = self._last_taken(), self._place_after(len(self._records))
+            self._after, self._place = self._last_taken(), place
             self._page = page
             self._show(page.data[::-1] if self.backwards else page.data)
         return True
@@ -139,34 +143,37 @@ class SerialSource(QuerySource[T]):
                 return self._reader.first_url(self._query, {"ending_before": passed.id})
         return None
 
-    async def _check(self, page: Page[T]) -> Page[T]:
-        """Check that a page goes on from the place; leave out what was seen.
+    async def _leads_on(self, place: Place, page: Page[T]) -> bool:
+        """Tell whether a page leads on from the place, rather than to the list's beginning.
 
         Raises:
-            PaginationError: The service began again, or leads in a loop.
+            PaginationError: It leads elsewhere.
         """
-        place = self._place_after(len(self._records))
-        page = self._chain.check_page(page, place)
-        await check_cursor(
-            self._reader, self._query, place, page, self._last_taken(), backwards=self.backwards
+        is_onward = await leads_on(
+            self._reader,
+            self._query,
+            place,
+            page,
+            last=self._last_taken(),
+            cursor=self._chain.cursor,
+            backwards=self.backwards,
         )
-        if self.backwards and not self._chain.goes_on:
-            await self._check_end(place, page)
-        return page
+        if is_onward and self.backwards and not self._chain.goes_on:
+            return not await self._leaves_out(place, page)
+        return is_onward
 
-    async def _check_end(self, place: Place, page: Page[T]) -> None:
-        """Check, walking backwards, that what seems the last page is not the newest of a list begun again.
+    async def _leaves_out(self, place: Place, page: Page[T]) -> bool:
+        """Tell whether records are missing between the place and what seems the last page, walking backwards.
 
-        Raises:
-            PaginationError: There are records between the place and the page.
+        It is then the newest page of a list that was begun again.
         """
         start, end = place.moment, getattr(page.data[-1], "created_at", None) if page.data else None
         if start is None or not isinstance(end, datetime) or not is_narrowable(self._query):
-            return
+            return False
         # Of the place's own second, what was before the beginning is not known.
         start += timedelta(seconds=place.since is not None)
         if end < start:
-            return
+            return False
         known = {one.id for one in page.data}.union(place.seen or ())  # type: ignore[attr-defined]  # every record has an id
         between = narrowed(self._query, int(start.timestamp()), int(end.timestamp()) + 1)
         missed = await find(
@@ -174,8 +181,7 @@ class SerialSource(QuerySource[T]):
             between,
             lambda one: one.created_at is not None and start <= one.created_at <= end and one.id not in known,
         )
-        if missed is not None:
-            raise PaginationError("the service began again at its newest records: some would be left out")
+        return missed is not None
 
     def _chain_from(self, url: yarl.URL) -> Chain[T]:
         return Chain(self._reader, url, backwards=self.backwards)
