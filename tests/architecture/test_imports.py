@@ -19,16 +19,18 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-BELOW_ENDPOINTS = {"_version", "errors", "tql", "models", "matching", "converter", "transport", "pagination"}
+LOWEST = {"_version", "errors", "redaction"}
+BELOW_ENDPOINTS = LOWEST | {"tql", "models", "matching", "converter", "transport", "pagination"}
 BELOW_WATCHING = BELOW_ENDPOINTS | {"endpoints", "client"}
 MAY_IMPORT = {
     "_version": set[str](),
     "errors": set[str](),
+    "redaction": set[str](),
     "tql": {"errors"},
     "models": {"errors"},
     "matching": {"errors", "tql", "models"},
     "converter": {"errors", "models"},
-    "transport": {"_version", "errors"},
+    "transport": {"_version", "errors", "redaction"},
     "pagination": BELOW_ENDPOINTS - {"pagination", "matching", "models"},
     "endpoints": BELOW_ENDPOINTS - {"_version"},
     "client": BELOW_ENDPOINTS | {"endpoints"},

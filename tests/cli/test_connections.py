@@ -15,7 +15,7 @@ from tests.transport.redis_server import RedisServer
 from timezest_async.cli import connections, main
 from timezest_async.cli.connections import Service
 from timezest_async.cli.wording import in_options
-from timezest_async.transport.settings import Secret
+from timezest_async.redaction import Secret
 
 Run = Callable[..., tuple[int, str, str]]
 

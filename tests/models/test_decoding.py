@@ -22,9 +22,9 @@ from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingR
 from timezest_async.models.decoding import MAX_UNKNOWN, ListDecoder
 from timezest_async.pagination import PageReader
 from timezest_async.pagination.gaps import Gap
+from timezest_async.redaction import Secret
 from timezest_async.transport import Exchange
 from timezest_async.transport.http import Answer, build_request, decipher
-from timezest_async.transport.settings import Secret
 
 BASE = yarl.URL("https://service.test/v1")
 LISTED = [cls for cls in KINDS if cls.__name__ not in {"AssociatedEntity", "ResourceReference"}]

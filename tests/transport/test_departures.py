@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -220,6 +223,86 @@ def test_a_create_gets_a_connection_of_its_own_and_leaves_the_kept_one(methods: 
             assert script.connections == methods.count("POST") + ("GET" in methods)
 
     asyncio.run(main())
+
+
+RIGHT = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{"n": %d}'
+UNASKED = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"n":-1}'
+HEAD, BODY = UNASKED[:20], UNASKED[20:]
+INTRUSIONS: dict[str, list[bytes | float]] = {
+    "glued to the answer": [UNASKED],
+    "soon after": [0.0, UNASKED],
+    "later": [0.003, UNASKED],
+    "two of them": [0.003, UNASKED * 2],
+    "in pieces": [0.001, HEAD, 0.001, BODY],
+    "in pieces, glued": [HEAD, 0.001, BODY],
+    "begun only": [0.001, HEAD],
+    "an empty line": [0.001, b"\r\n"],
+    "nonsense": [0.001, b"nonsense"],
+    "with the end": [0.001, UNASKED, -1.0],
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("borrowed", [True, False])
+@pytest.mark.parametrize("intrusion", INTRUSIONS)
+async def test_an_answer_nobody_asked_for_is_taken_by_nobody(intrusion: str, *, borrowed: bool) -> None:
+    asked = 0
+    quiet = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            asked += 1
+            right = RIGHT % (7 + len(str(asked)), asked)
+            for step in INTRUSIONS[intrusion]:
+                if isinstance(step, bytes):
+                    right += step
+                elif step < 0:
+                    writer.write(right)
+                    quiet.set()
+                    return
+                else:
+                    writer.write(right)
+                    right = b""
+                    await asyncio.sleep(step)
+            writer.write(right)
+            quiet.set()
+
+    connector = aiohttp.TCPConnector() if borrowed else None
+    async with (
+        listening(serve) as port,
+        transport_of(f"http://127.0.0.1:{port}", connector, timeout=2.0) as transport,
+    ):
+        for _ in range(4):
+            quiet.clear()
+            assert (await ask(transport, "GET")).payload == {"n": asked}
+            await quiet.wait()
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.asyncio
+async def test_what_came_unasked_and_is_still_unread_is_taken_by_nobody() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for number in (1, 2):
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.recv(10_000)
+                connection.sendall(RIGHT % (8, number))
+                time.sleep(0.01)
+                connection.sendall(UNASKED)
+                connection.recv(10_000)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    async with transport_of(f"http://127.0.0.1:{server.getsockname()[1]}") as transport:
+        assert (await ask(transport, "GET")).payload == {"n": 1}
+        time.sleep(0.03)  # noqa: ASYNC251 - so that the loop reads nothing
+        assert (await ask(transport, "GET")).payload == {"n": 2}
+    await asyncio.to_thread(thread.join)
+    server.close()
 
 
 @pytest.mark.asyncio

@@ -17,7 +17,7 @@ from timezest_async import (
     RedisRateLimiter,
     TimeZestClient,
 )
-from timezest_async.transport.settings import Secret
+from timezest_async.redaction import Secret
 
 _PANEL: Final = "The service"
 _MOST: Final = 180

@@ -90,9 +90,12 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
         unreadable: list[UnreadableRecord] = []
         records = aiter(self._paginate(None, deadline=deadline, on_unreadable=unreadable.append))
         try:
-            async for record in records:
-                if record.id == id:
+            while True:
+                if (record := await anext(records)).id == id:
                     return record
+                del record
+        except StopAsyncIteration:
+            pass
         except TimeZestError as error:
             error.checkpoint = None  # it is nobody's list
             raise

@@ -96,7 +96,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
-            reason = str(error)
+            reason = exchange.blot(str(error))
         raise exchange.unexpected(reason)
 
     async def create(
@@ -167,8 +167,7 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
-            reason = str(error)
-        reason = exchange.blot(reason)
+            reason = exchange.blot(str(error))
         unknown = OutcomeUnknownError(
             f"the service answered {exchange.status}, but not with a scheduling request: {reason}",
             parameters=parameters,

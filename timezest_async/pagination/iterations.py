@@ -69,6 +69,9 @@ class Iteration(Generic[T]):
             self._stopped_by = error
             if isinstance(error, TimeZestError):
                 error.checkpoint = self._run.checkpoint
+                # The frames that it came through hold pages: what shows the locals of a traceback, as error
+                # trackers do, would show customers' data, and the API key should the service have echoed it.
+                raise error.with_traceback(None) from None
             raise
         finally:
             if not has_more:
@@ -170,3 +173,16 @@ class Batches(Iteration[T]):
             self._failure = error
         self._run.held = None
         return batch
+
+
+async def gather(records: Records[T]) -> list[T]:
+    """Read all records; where that fails, keep none in what a traceback shows."""
+    gathered: list[T] = []
+    try:
+        while True:
+            gathered.append(await anext(records))
+    except StopAsyncIteration:
+        return gathered
+    except BaseException:
+        gathered = []
+        raise

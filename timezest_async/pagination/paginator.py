@@ -12,7 +12,7 @@ from timezest_async.errors import (
 )
 from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
 from timezest_async.pagination.gaps import Gaps, OnUnreadable
-from timezest_async.pagination.iterations import Batches, Pages, Records, Run
+from timezest_async.pagination.iterations import Batches, Pages, Records, Run, gather
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
 from timezest_async.pagination.serial import SerialSource
@@ -105,7 +105,7 @@ class Paginator(Generic[T]):
 
     async def to_list(self) -> list[T]:
         """Read everything into one list; memory grows with it."""
-        return [record async for record in self]
+        return await gather(aiter(self))
 
     async def first(self) -> T | None:
         """Read the first record only, or None where there is none."""
@@ -146,7 +146,7 @@ class Paginator(Generic[T]):
     async def _first_few(self, count: int) -> list[T]:
         records = Records(self._open(count if self.limit is None else min(count, self.limit)))
         try:
-            return [record async for record in records]
+            return await gather(records)
         finally:
             await records.aclose()
 

@@ -7,10 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn, cast
 
+from timezest_async.redaction import redact, redact_json
+
 MAX_MESSAGE = 500
 """Characters of an error's message that are kept."""
 MAX_DETAILS = 4_000
 """Characters of JSON up to which an error's ``errors`` are kept as they came."""
+_ENOUGH = 8_000
+"""Bytes or characters of which, the API key blotted out, enough is left to fill a message."""
 
 
 class NotJSONError(Exception):
@@ -47,7 +51,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def opening(body: bytes, key: str) -> str:
     """Return the first 500 characters of a body as text, the API key blotted out."""
-    return _readable(body[: MAX_MESSAGE * 4 + len(key)], key)[:MAX_MESSAGE]
+    return redact(body[:_ENOUGH].decode("utf-8", "replace"), key)[:MAX_MESSAGE]
 
 
 def error_details(body: bytes, key: str) -> tuple[str, Any]:
@@ -60,22 +64,16 @@ def error_details(body: bytes, key: str) -> tuple[str, Any]:
         The message, ``""`` where there is none; and the details as they came, or None.
     """
     try:
-        parsed = parse_json(_readable(body, key).encode("utf-8", "surrogatepass"))
+        # Bytes that are no text are to cost no more than themselves.
+        parsed = parse_json(body.decode("utf-8", "replace").encode())
     except NotJSONError:
-        return _plain_text(_readable(body, key)), None
+        return _plain_text(redact(body[:20_000].decode("utf-8", "replace"), key)), None
     details: Any = None
     if isinstance(parsed, dict):
         details = cast("dict[str, Any]", parsed).get("errors")
     elif isinstance(parsed, list):
         details = cast("Sequence[Any]", parsed)
-    # Again, since JSON can write any character of the key as an escape.
-    return _message(parsed).replace(key, "***")[:MAX_MESSAGE], _capped(details, key)
-
-
-def _readable(body: bytes, key: str) -> str:
-    text = body.decode("utf-8", "replace").replace(key, "***")
-    # Some writers of JSON escape every slash.
-    return text.replace(key.replace("/", "\\/"), "***")
+    return redact(_message(parsed)[:_ENOUGH], key)[:MAX_MESSAGE], _capped(details, key)
 
 
 def _message(value: Any) -> str:
@@ -98,12 +96,9 @@ def _message(value: Any) -> str:
 def _capped(details: Any, key: str) -> Any:
     if details is None:
         return None
-    written_key = json.dumps(key)[1:-1]
     try:
+        details = redact_json(details, key)
         text = json.dumps(details)
-        if written_key in text:
-            text = text.replace(written_key, "***")
-            details = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return details if len(text) <= MAX_DETAILS else text[:MAX_DETAILS] + "…"
@@ -111,7 +106,6 @@ def _capped(details: Any, key: str) -> Any:
 
 def _plain_text(text: str) -> str:
     """Return what a person would read of HTML or plain text, in one line."""
-    text = text[:20_000]
     if "<" in text:
         title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
         if title and title[1].strip():

@@ -17,6 +17,7 @@ from timezest_async.errors import (
     TimeZestError,
     UnexpectedResponseError,
 )
+from timezest_async.redaction import redact
 from timezest_async.transport import wire
 from timezest_async.transport.budgets import Limiter, Slot
 from timezest_async.transport.clocks import ServiceClock
@@ -93,7 +94,7 @@ class Call:
         self._sent_at: datetime | None = None
         self._error: TimeZestError | None = None
         wants_query = settings.hooks is not None and getattr(settings.hooks, "include_query", False)
-        self._query = request.url.raw_query_string if wants_query else None
+        self._query = redact(request.url.raw_query_string, settings.key) if wants_query else None
 
     async def run(self) -> Exchange:
         """Make attempts until one is answered well.

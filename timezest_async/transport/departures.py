@@ -1,7 +1,7 @@
 """A request up to its first byte: the wait for a connection, and which connections will do.
 
-aiohttp tells of none of this to whoever borrows a session, so two things of it are used here that it does not
-document: that ``ClientRequest.send`` is where a request meets its connection, and that the list of
+aiohttp tells of none of this to whoever borrows a session, so two things of it are used here that it does
+not document: that ``ClientRequest.send`` is where a request meets its connection, and that the list of
 traces which a request holds is the one that its connector notifies.
 """
 
@@ -89,7 +89,11 @@ class Departure:
 
 
 def _is_quiet(protocol: Any) -> bool:
-    """Return whether a kept connection is silent: what came unasked would answer the next request."""
+    """Return whether a kept connection is silent: what came unasked would answer the next request.
+
+    Of a part of an answer aiohttp forgets what came before the next request, so that nothing is made of it.
+    """
+    # True too where a whole answer has been read.
     if protocol.should_close:
         return False
     socket = protocol.transport.get_extra_info("socket")

@@ -9,8 +9,8 @@ import attrs
 import yarl
 
 from timezest_async.errors import UnexpectedResponseError
+from timezest_async.redaction import Secret, redact
 from timezest_async.transport.bodies import opening
-from timezest_async.transport.settings import Secret
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class Exchange:
 
     def blot(self, text: str) -> str:
         """Blot out the API key, should the answer have repeated it."""
-        return text.replace(self._key, "***") if self._key else text
+        return redact(text, self._key)
 
     def unexpected(self, reason: str) -> UnexpectedResponseError:
         """Make the error for a good answer whose content is not the documented one."""

@@ -30,9 +30,9 @@ from timezest_async.errors import (
     UnexpectedResponseError,
     ValidationError,
 )
+from timezest_async.redaction import Secret, redact
 from timezest_async.transport.bodies import NotJSONError, error_details, opening, parse_json
 from timezest_async.transport.clocks import http_date
-from timezest_async.transport.settings import Secret
 
 USER_AGENT = f"timezest-async/{__version__}"
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -197,7 +197,7 @@ def decipher(
         )
     if 300 <= status < 400:
         # Only the origin is shown: the rest may hold a token, or the key that was sent.
-        elsewhere = _redirect_origin(request.url, answer.headers["Location"])
+        elsewhere = redact(_redirect_origin(request.url, answer.headers["Location"]), key)
         raise UnexpectedResponseError(
             f"{asked} was redirected ({status}) to {elsewhere}. Redirects are"
             " not followed, since the API key must not go elsewhere: check base_url.",
@@ -254,7 +254,7 @@ def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) 
         try:
             return parse_json(answer.body)
         except NotJSONError as error:
-            kind = answer.headers.get("Content-Type", "no Content-Type")[:80]
+            kind = redact(answer.headers.get("Content-Type", "no Content-Type"), key)[:80]
             problem = f"{asked} with something other than JSON ({kind}; {error}): {start[:100]!r}."
     raise UnexpectedResponseError(problem, status=answer.status, body_start=start, retryable=True)
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
+from timezest_async.redaction import Secret
 from timezest_async.transport.redis_script import SCRIPT, Question, Reply
-from timezest_async.transport.settings import Secret
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
+from timezest_async.redaction import Secret
 from timezest_async.transport.budgets import LOST_GRACE, Slot
 from timezest_async.transport.rate_limits import RateLimiter
 from timezest_async.transport.redis_connections import RedisConnections
 from timezest_async.transport.redis_courier import Courier, News, Terms, Waiter
 from timezest_async.transport.redis_script import budget_keys, key_digest
-from timezest_async.transport.settings import Secret, check_count, check_seconds, key_problem
+from timezest_async.transport.settings import check_count, check_seconds, key_problem
 from timezest_async.transport.shares import Share
 
 if TYPE_CHECKING:

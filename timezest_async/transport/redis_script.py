@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
-from timezest_async.transport.settings import Secret
+from timezest_async.redaction import Secret
 
 MICROSECONDS = 1_000_000
 

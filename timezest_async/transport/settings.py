@@ -8,31 +8,18 @@ import ipaddress
 import math
 import re
 import ssl
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import attrs
 import yarl
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.redaction import Secret
 from timezest_async.transport.hooks import EVENTS, Hooks
 
 DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
 """The service's documented address."""
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
-
-
-class Secret(str):
-    """Text that shows in no repr, and so in no traceback with locals; it cannot be pickled."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "An API key is neither pickled nor copied: it would end up where nobody looks after it."
-        )
 
 
 @attrs.frozen

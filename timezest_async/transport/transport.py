@@ -13,6 +13,7 @@ import aiohttp
 import yarl
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
+from timezest_async.redaction import Secret, redact
 from timezest_async.transport import calls, exchanges, reservations, settings as checks
 from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.budgets import Limiter
@@ -73,7 +74,7 @@ class Transport:
     ) -> None:
         problem = checks.key_problem(api_key)
         # From here on no local variable holds the bare key, should a traceback with locals be made.
-        key = checks.Secret(api_key) if problem is None else checks.Secret()
+        key = Secret(api_key) if problem is None else Secret()
         api_key = key
         if problem is not None:
             raise ConfigurationError(problem)
@@ -87,7 +88,7 @@ class Transport:
             raise ConfigurationError(f"trust_env is {trust_env!r}: give True or False.")
         self._settings = checks.Settings(
             base_url=checks.check_base_url(base_url),
-            authorization=checks.Secret(f"Bearer {key}"),
+            authorization=Secret(f"Bearer {key}"),
             key=key,
             timeout=checks.check_seconds("timeout", timeout),
             deadline=None if deadline is None else checks.check_seconds("deadline", deadline),
@@ -144,8 +145,8 @@ class Transport:
         return self._sessions.closed
 
     def blot(self, text: str) -> str:
-        """Blot out the API key in what the service sent, before it is shown."""
-        return text.replace(self._settings.key, "***")
+        """Blot out the API key in what the service sent, before it is cut or shown."""
+        return redact(text, self._settings.key)
 
     def tell_unreadable(self, record: UnreadableRecord) -> None:
         """Tell the hooks of a record that cannot be read."""

@@ -50,6 +50,7 @@ class Reception:
         status: The HTTP status, once it is there.
         headers: The answer's.
         chunks: The body, as far as it has come.
+        response: aiohttp's, whose repr shows its headers.
         departure: How far the request came.
         queued: Seconds that it waited for a connection.
     """
@@ -57,6 +58,7 @@ class Reception:
     status: int | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
+    response: aiohttp.ClientResponse | None = attrs.field(default=None, repr=False)
     departure: Departure = attrs.field(factory=Departure, repr=False)
     queued: float = 0.0
 
@@ -86,10 +88,9 @@ async def exchange(
         ConnectionFailedError: No answer came, or the connection was lost before its headers.
     """
     failure: ConnectionFailedError | None = None
-    response: aiohttp.ClientResponse | None = None
     departure = reception.departure
     try:
-        response = await _send(session, request, settings, departure)
+        reception.response = await _send(session, request, settings, departure)
     except (aiohttp.ClientError, OSError, _LostError) as error:
         failure = _connection_failed(error.cause if isinstance(error, _LostError) else error, departure)
     except RuntimeError as error:
@@ -97,30 +98,30 @@ async def exchange(
         if not session.closed:
             raise
         failure = _connection_failed(error, departure)
-    if response is None:
+    if reception.response is None:
         raise failure or AssertionError("a request without a response has failed")
-    reception.status = response.status
-    reception.headers = response.headers
+    reception.status = status = reception.response.status
+    reception.headers = reception.response.headers
     on_headers()
-    limit = (
-        settings.max_body_bytes if response.status < 300 else min(MAX_ERROR_BYTES, settings.max_body_bytes)
-    )
+    limit = settings.max_body_bytes if status < 300 else min(MAX_ERROR_BYTES, settings.max_body_bytes)
     flaw: Literal["truncated", "too large"] | None = None
     size = 0
     try:
         # Decompression happens here, piece by piece, so the limit holds for what comes out of it.
-        async for chunk in response.content.iter_any():
+        async for chunk in reception.response.content.iter_any():
             size += len(chunk)
             if size > limit:
                 reception.chunks.append(chunk[: limit - size])
                 flaw = "too large"
                 break
             reception.chunks.append(chunk)
+            # A traceback with locals, of a cancellation, is not to show it.
+            del chunk
     except (aiohttp.ClientError, OSError):
         flaw = "truncated"
     finally:
         # A whole body has given its connection back; of anything else the rest is not wanted.
-        response.close()
+        reception.response.close()
     return reception.answer(flaw)
 
 
