@@ -87,8 +87,16 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
         )
 
     async def _find(self, id: str, deadline: float | None) -> T | None:
-        unreadable: list[UnreadableRecord] = []
-        records = aiter(self._paginate(None, deadline=deadline, on_unreadable=unreadable.append))
+        # Nothing but reasons is kept here: what shows the locals of a traceback would show the records.
+        doubts: list[str] = []
+
+        def doubt(unreadable: UnreadableRecord) -> None:
+            raw = unreadable.raw
+            other = cast("dict[str, Any]", raw).get("id") if isinstance(raw, dict) else None
+            if not isinstance(other, str) or other == id:
+                doubts.append(unreadable.reason)
+
+        records = aiter(self._paginate(None, deadline=deadline, on_unreadable=doubt))
         try:
             while True:
                 if (record := await anext(records)).id == id:
@@ -101,14 +109,12 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
             raise
         finally:
             await records.aclose()
-        for one in unreadable:
-            other = cast("dict[str, Any]", one.raw).get("id") if isinstance(one.raw, dict) else None
-            if not isinstance(other, str) or other == id:
-                raise UnexpectedResponseError(
-                    f"{id} is not among the records of {self.path} that can be read, and one of them cannot: "
-                    f"{one.reason}",
-                    status=200,
-                )
+        if doubts:
+            raise UnexpectedResponseError(
+                f"{id} is not among the records of {self.path} that can be read, and one of them cannot: "
+                f"{doubts[0]}",
+                status=200,
+            )
         return None
 
 
