@@ -140,6 +140,11 @@ def test_what_came_before_a_failure_is_shown(service: Served, timezest: Run) -> 
         (["scheduling-requests", "--tz=Mars"], "there is no time zone 'Mars'"),
         (["scheduling-requests", "--status= "], "--status is empty"),
         (["scheduling-requests", "--company=Acme"], "--company takes the id"),
+        (["scheduling-requests", "--company=99999999999999999999"], "--company: 99999999999999999999: "),
+        (["scheduling-requests", "--ticket=a\tb"], "--ticket: 'a\\tb': has a control character"),
+        (["scheduling-requests", "--email=\ud800"], "--email: "),
+        (["scheduling-requests", "--agent=team_1"], "--agent: 'team_1': is the id of a team"),
+        (["scheduling-requests", "--since=0001-01-01", "--tz=Asia/Tokyo"], "--since takes a date"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_sends_nothing(

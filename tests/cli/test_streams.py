@@ -161,3 +161,30 @@ def test_a_stderr_that_takes_nothing_costs_nothing_else(
         assert main([*options(service), "--name=Al"]) == 0
         sys.stderr.detach()
     assert service.records()[0]["id"] in output.bytes.getvalue().decode()
+
+
+def test_streams_that_are_closed_cost_nothing_else(timezest: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    status, _, errors = timezest("create", "--from-json", "-")
+    assert (status, errors[:30]) == (2, "stdin cannot be read as JSON: ")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        patch.setattr(sys, "stdout", Stream("utf-8"))
+        assert main(["list", "nothing"]) == 2
+        assert main(["export", "-o", "all.jsonl"]) == 0
+        sys.stderr.close()
+    assert Path("all.jsonl").stat().st_size
+    sys.stdin.close()
+
+
+def test_no_columns_are_no_reason_to_write_nothing(timezest: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in ("0", "00", ""):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert timezest("list", "agents")[1].startswith(b"Id  ")
+        assert timezest("get", "sreq_1")[1].startswith(b"id  ")
+
+
+def test_json_too_deep_to_read_is_told(timezest: Run, service: Served) -> None:
+    Path("deep.json").write_text("[" * 200_000, encoding="utf-8")
+    status, _, errors = timezest("create", "--from-json", "deep.json")
+    assert (status, errors[:28], service.requests_seen) == (2, "deep.json cannot be read as ", [])

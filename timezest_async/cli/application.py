@@ -75,7 +75,7 @@ def run(argv: Sequence[str] | None) -> int:
         status = interrupts.INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            say(str(error))
+            say(f"stdout cannot be written: {error.strerror}" if error.filename is None else str(error))
         status = 1
         try:
             sys.stdout.flush()

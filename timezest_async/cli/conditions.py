@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import attrs
 import typer
 
-from timezest_async import ConfigurationError, Expression, F, Status, tql
+from timezest_async import ConfigurationError, Expression, F, InvalidValueError, Status, tql
 from timezest_async.cli import terminal
 from timezest_async.cli.filters import warn_of
 from timezest_async.cli.options import refuse
@@ -100,20 +100,20 @@ class Conditions:
         """
         zone = zone_named(self.tz)
         terms: list[Expression[Any]] = []
-        if self.status:
-            terms.append(F.status.in_(self.status))
-        if self.since is not None:
-            terms.append(F.created_at >= self._moment(self.since, "--since", zone))
-        if self.until is not None:
-            terms.append(F.created_at < self._moment(self.until, "--until", zone))
-        if self.company:
-            terms.append(tql.any_of(*(_company(text) for text in self.company)))
-        if self.ticket:
-            terms.append(tql.any_of(*(_ticket(number) for number in self.ticket)))
-        if self.email:
-            terms.append(F.end_user_email.in_(self.email))
-        if self.agent:
-            terms.append(F.agent.in_(self.agent))
+        if statuses := self.status:
+            terms.append(_of("--status", lambda: F.status.in_(statuses)))
+        if (since := self.since) is not None:
+            terms.append(_of("--since", lambda: F.created_at >= self._moment(since, "--since", zone)))
+        if (until := self.until) is not None:
+            terms.append(_of("--until", lambda: F.created_at < self._moment(until, "--until", zone)))
+        if companies := self.company:
+            terms.append(_of("--company", lambda: tql.any_of(*map(_company, companies))))
+        if tickets := self.ticket:
+            terms.append(_of("--ticket", lambda: tql.any_of(*map(_ticket, tickets))))
+        if emails := self.email:
+            terms.append(_of("--email", lambda: F.end_user_email.in_(emails)))
+        if agents := self.agent:
+            terms.append(_of("--agent", lambda: F.agent.in_(agents)))
         return terms
 
     def _moment(self, text: str, option: str, zone: tzinfo) -> datetime:
@@ -123,12 +123,27 @@ class Conditions:
                 span = timedelta(**{_UNITS[unit]: int(count)})
                 return (self.now - span).replace(microsecond=0)
             moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
+            # Beyond the years 1 to 9999, in UTC, there is no such time.
+            return moment.astimezone(UTC)
         except (ValueError, OverflowError):
             raise ConfigurationError(
                 f"{option} takes a date such as 2026-01-31, a time such as 2026-01-31T08:00, or how long "
                 f"ago, such as 90d, 12h, 30m or 4w, not {text!r}"
             ) from None
-        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+
+
+def _of(option: str, make: Callable[[], Expression[Any]]) -> Expression[Any]:
+    """Make an option's expression, whose errors name the option rather than an attribute.
+
+    Raises:
+        ConfigurationError: The value is none that the attribute takes.
+    """
+    try:
+        return make()
+    except InvalidValueError as error:
+        raise ConfigurationError(f"{option}: {str(error).removeprefix(f'`{error.attribute}`: ')}") from None
 
 
 def _company(text: str) -> Expression[Any]:

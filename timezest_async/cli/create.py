@@ -167,10 +167,10 @@ async def _create(
         except asyncio.CancelledError:
             terminal.say("Interrupted: it may have been created, or not. Look before you create it again.")
             raise
-    # Whatever becomes of stdout, this was done, and is not to be done again.
-    terminal.say(f"Created {created.id}")
-    _say_overridden(created, parameters, names)
-    return created
+        # Whatever becomes of the connection and of stdout, this was done, and is not to be done again.
+        terminal.say(f"Created {created.id}")
+        _say_overridden(created, parameters, names)
+        return created
 
 
 def _say_overridden(
@@ -231,20 +231,21 @@ def _read(source: str) -> dict[str, Any]:
         ConfigurationError: It cannot be read, or is no JSON object.
         InvalidRequestError: It has other keys than a create, or lacks some.
     """
+    name = "stdin" if source == "-" else source
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         value: Any = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{source} cannot be read as JSON: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{name} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{source} is to hold one JSON object, with {', '.join(_FIELDS)}")
+        raise ConfigurationError(f"{name} is to hold one JSON object, with {', '.join(_FIELDS)}")
     given = cast("dict[str, Any]", value)
     if unknown := [key for key in given if key not in _FIELDS]:
         raise InvalidRequestError(
-            f"{source} has {', '.join(unknown)}, which a create does not take: it takes {', '.join(_FIELDS)}"
+            f"{name} has {', '.join(unknown)}, which a create does not take: it takes {', '.join(_FIELDS)}"
         )
     if lacking := [key for key in _FIELDS[:3] if key not in given]:
-        raise InvalidRequestError(f"{source} lacks {', '.join(lacking)}")
+        raise InvalidRequestError(f"{name} lacks {', '.join(lacking)}")
     return {**dict.fromkeys(_FIELDS), "associated_entities": [], **given}
 
 

@@ -6,12 +6,13 @@ import codecs
 import io
 import os
 import sys
-from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
 from rich.console import Console
 
 from timezest_async.reports.terminal import printable as printable_line
+
+_WIDTH: Final = 80
 
 
 class _Console(Console):
@@ -49,8 +50,16 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 def prepare() -> None:
     """See to it that no character stops a line, and that a stdout which is closed fails like a full one."""
     codecs.register_error("timezest", _plainly)
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # as Python has it when 1 is closed
-        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:  # as Python has it when its number is closed
+            mode = "r" if name == "stdin" else "w"
+            stream = open(os.open(os.devnull, flags), mode, encoding="utf-8")  # noqa: SIM115, PTH123 - stays open
+            setattr(sys, name, stream)
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        # In no columns, as COLUMNS=0 has it, rich would write nothing at all.
+        del os.environ["COLUMNS"]
+        for console in (out, err):
+            console.width = console.width or _WIDTH
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="timezest")
@@ -63,8 +72,12 @@ def show(text: str = "") -> None:
 
 def say(text: str) -> None:
     """Write a line for the person at the terminal; where stderr takes none, nobody can be told."""
-    with suppress(OSError):
+    try:
         err.print(printable(text), soft_wrap=True)
+    except OSError:
+        # Rich keeps what it could not write, and would write it before the next line.
+        err.begin_capture()
+        err.end_capture()
 
 
 def width() -> int | None:

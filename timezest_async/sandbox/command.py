@@ -43,11 +43,12 @@ async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None
                 signal.signal(number, handler)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None = None, name: str = "python -m timezest_async.sandbox") -> int:
     """Read the command line and serve.
 
     Args:
         argv: The arguments; by default those of the process.
+        name: How the command is called.
 
     Returns:
         The exit status: 0 when stopped, 1 when the address or the database cannot be used.
@@ -55,7 +56,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: 2, for wrong usage.
     """
-    parser = _parser()
+    parser = _parser(name)
     options = parser.parse_args(argv)
     try:
         sandbox = Sandbox(
@@ -85,9 +86,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m timezest_async.sandbox",
+        prog=name,
         description="Run a TimeZest service of your own, with sample data, until Ctrl-C.",
     )
     add = parser.add_argument
