@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, Final
 import duckdb
 import pytest
 
+from tests import support
 from tests.export import readers
 from tests.export.test_incremental import DAY, ENDINGS, NOW, OLD, add, latest, whole
 from timezest_async import ConfigurationError, Expression, F, TimeZestClient, TimeZestError, export
@@ -69,6 +71,14 @@ def age(path: Path) -> None:
     execute(path, f"UPDATE scheduling_requests SET updated_at = {old} WHERE id = 'sreq_3'")
 
 
+def alter(path: Path) -> None:
+    execute(path, "UPDATE scheduling_requests SET end_user_email = 'other@example.com' WHERE id = 'sreq_4'")
+
+
+def exchange(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"user1", b"user2"))
+
+
 def drop_table(path: Path) -> None:
     execute(path, "DROP TABLE scheduling_requests")
 
@@ -78,7 +88,7 @@ def add_column(path: Path) -> None:
 
 
 EVERYWHERE = [empty, folder, shorten, other_program]
-IN_DATABASES = [remove, delete_watched, delete_settled, age, drop_table, add_column]
+IN_DATABASES = [remove, delete_watched, delete_settled, age, alter, drop_table, add_column]
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -96,7 +106,7 @@ async def test_a_file_that_is_not_what_the_state_tells_of_is_refused_before_any_
         add(sandbox, number, OLD + number * DAY, "closed" if number == 4 else "new")
     await export.incremental(client, source / f"out.{ending}", source / "state")
     sandbox.requests_seen.clear()
-    for damage in (*EVERYWHERE, *([lengthen] if ending in TEXT else IN_DATABASES)):
+    for damage in (*EVERYWHERE, *([lengthen, exchange] if ending in TEXT else IN_DATABASES)):
         copy = tmp_path / damage.__name__
         shutil.copytree(source, copy)
         path = copy / f"out.{ending}"
@@ -106,6 +116,35 @@ async def test_a_file_that_is_not_what_the_state_tells_of_is_refused_before_any_
             await export.incremental(client, path, copy / "state")
         assert contents(copy) == before
     assert sandbox.requests_seen == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_bit_of_the_file_that_is_flipped_is_noticed_or_does_no_harm(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    chance = random.Random(4)
+    for number in range(30):
+        add(sandbox, number, OLD + number * DAY, "closed" if number % 2 else "new")
+    path, state = tmp_path / f"out.{ending}", tmp_path / "state"
+    await export.incremental(client, path, state)
+    sandbox.update("sreq_2", status="sent", updated_at=NOW)
+    sound, before = path.read_bytes(), state.read_bytes()
+    noticed = 0
+    for _ in range(support.examples(60)):
+        flipped = bytearray(sound)
+        # What is not zero is where something is.
+        place = chance.choice([place for place, byte in enumerate(sound) if byte or chance.random() < 0.1])
+        flipped[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(flipped)
+        state.write_bytes(before)
+        try:
+            await export.incremental(client, path, state)
+        except (ConfigurationError, OSError):
+            noticed += 1
+            continue
+        assert latest(path) == whole(sandbox, path)
+    assert noticed
 
 
 @pytest.mark.asyncio

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.finished import check_finished, gone
+from timezest_async.export.finished import check_finished, check_length, fingerprint, gone
 from timezest_async.export.formats import Shape
 from timezest_async.export.seen import PATH, State
 from timezest_async.export.states import Place
@@ -60,14 +60,24 @@ class Appender:
         if len(self._chunks) >= self._size:
             await self._write()
 
-    async def finish(self) -> int:
-        """Write what is left; return the file's length, where it is appended to.
+    async def finish(self) -> State:
+        """Write what is left, and close.
+
+        Returns:
+            The state with what the file holds now.
 
         Raises:
             ConfigurationError: The database was taken away meanwhile.
         """
         await self._write()
-        return self._place.extent
+        await self.close()
+        return await in_thread(self._left)
+
+    def _left(self) -> State:
+        state = attrs.evolve(self._state, length=self._place.extent)
+        if self._is_open or (not state.digest and self._target.exists()):
+            state = attrs.evolve(state, digest=fingerprint(self._target, self._format, state))
+        return state
 
     async def close(self) -> None:
         """Release the file."""
@@ -86,6 +96,9 @@ class Appender:
             if not self._still_stands():
                 raise gone(self._target, self._memory)
             if chunks:
+                if not self._is_open:
+                    attrs.evolve(self._state, appending=True).save(self._memory)
+                    self._is_open = True
                 self._writer.upsert(chunks)
         elif chunks or self._state.appending:
             if not self._is_open:
@@ -101,11 +114,14 @@ class Appender:
         return self._stands is not None and os.path.samestat(self._stands, now)
 
     def _open(self) -> None:
-        check_finished(self._target, self._format, self._state, self._memory)
-        begins = self._target.exists() and self._state.length > 0
-        state = attrs.evolve(self._state, appending=True, length=self._state.length if begins else 0)
+        goes_on = self._target.exists() and self._state.length > 0
+        if goes_on:
+            check_length(self._target, self._state)
+            state = attrs.evolve(self._state, appending=True)
+        else:
+            state = attrs.evolve(self._state, appending=True, length=0, digest="")
         state.save(self._memory)
-        if begins:
+        if goes_on:
             self._writer.restore(self._place)
         else:
             self._place = self._writer.create(self._place)

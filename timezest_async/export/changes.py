@@ -135,10 +135,10 @@ class Update:
             self.changed += 1
         return True
 
-    def state(self, length: int) -> State:
-        """Give what to remember."""
+    def state(self, known: State) -> State:
+        """Give what to remember, and what is known of the file."""
         newest = max((seen.created_at for seen in self._read.values()), default=0)
-        known = attrs.evolve(self._known, records=self._known.records + self.created, length=length)
+        known = attrs.evolve(known, records=known.records + self.created)
         return watching(known, self._read, max(newest, known.high_water or 0), self._overlap)
 
 

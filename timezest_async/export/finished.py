@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from csv import Error as CSVError
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from timezest_async.export.writers.base import require
 
 _TABLE: Final = TABLES[PATH].name
 _APPENDED: Final = {Format.JSONL, Format.CSV}
+_MANY: Final = 10_000
+_OF_DAMAGE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def check_finished(target: Path, format: Format, known: State, memory: Path) -> None:
@@ -35,10 +38,19 @@ def check_finished(target: Path, format: Format, known: State, memory: Path) -> 
     """
     if format in _APPENDED:
         if target.exists():
-            _check_length(target, known)
+            check_length(target, known)
+            if known.digest and fingerprint(target, format, known) != known.digest:
+                raise _changed(target, "other bytes than")
         return
     if not target.exists():
         raise gone(target, memory)
+    if known.digest and not known.appending:
+        now, then = fingerprint(target, format, known), known.digest
+        # Another version of the library may count otherwise.
+        if now.partition(":")[0] == then.partition(":")[0]:
+            if now != then:
+                raise _foreign(target, memory, "its requests are not what was written")
+            return
     count = 0
     missing = {name: one for name, one in known.seen.items() if one.exported}
     for request_id, one in read_back(target, format, known.columns):
@@ -52,13 +64,68 @@ def check_finished(target: Path, format: Format, known: State, memory: Path) -> 
         raise _foreign(target, memory, f"it has {count:,} requests, and {known.records:,} after the last run")
 
 
-def _check_length(target: Path, known: State) -> None:
+def check_length(target: Path, known: State) -> None:
+    """Refuse a text file that does not hold what the last run left.
+
+    Raises:
+        ConfigurationError: It is shorter; or longer, and no run was cut short.
+    """
     size = target.stat().st_size
     if size < known.length or (size > known.length and not known.appending):
-        raise ConfigurationError(
-            f"{target} was changed by another program: it has {size:,} bytes, and {known.length:,} after the "
-            "last run. Take it away, and the changes go to a new one"
-        )
+        raise _changed(target, f"{size:,} bytes, not the {known.length:,} of")
+
+
+def _changed(target: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{target} was changed by another program: it has {what} the last run. Take it away, and the "
+        "changes go to a new one"
+    )
+
+
+def fingerprint(target: Path, format: Format, known: State) -> str:
+    """Compute a checksum over what a finished file holds, whatever the order of a database's rows.
+
+    Args:
+        target: The file.
+        format: Its format.
+        known: Tells the names of its columns, and how many bytes of a text file are meant.
+
+    Returns:
+        The version of what computes it, a colon, and the checksum.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    select = f"SELECT {', '.join(known.columns)} FROM {_TABLE}"  # noqa: S608 - names of our columns
+    with _explained(target, format):
+        match format:
+            case Format.SQLITE:
+                total = count = 0
+                with _sqlite(target) as connection:
+                    _check_columns(connection, list(known.columns))
+                    cursor = connection.execute(select)
+                    while rows := cursor.fetchmany(_MANY):
+                        count += len(rows)
+                        total += sum(int(_hash(repr(row).encode()), 16) for row in rows)
+                return f"1:{count}:{total % (1 << 128):x}"
+            case Format.DUCKDB:
+                duckdb = require("duckdb", "duckdb")
+                with closing(duckdb.connect(str(target))) as connection:
+                    _check_columns(connection, list(known.columns))
+                    query = f"SELECT count(*), bit_xor(hash(item)) FROM ({select}) AS item"  # noqa: S608 - as above
+                    [[count, total]] = connection.execute(query).fetchall()
+                return f"{duckdb.__version__}:{count}:{total or 0:x}"
+            case _:
+                digest, left = blake2b(digest_size=16), known.length
+                with target.open("rb") as file:
+                    while data := file.read(min(left, 1 << 20)):
+                        digest.update(data)
+                        left -= len(data)
+                return f"1:{digest.hexdigest()}"
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def gone(target: Path, memory: Path) -> ConfigurationError:
@@ -89,17 +156,14 @@ def read_back(target: Path, format: Format, columns: Sequence[str]) -> Iterator[
     with _explained(target, format):
         match format:
             case Format.SQLITE:
-                # Not read-only: what a crash left half done is undone first.
-                uri = f"{target.absolute().as_uri()}?mode=rw"
-                with closing(require("sqlite3", "cli").connect(uri, uri=True)) as connection:
-                    _check_whole(connection, target)
+                with _sqlite(target) as connection:
                     _check_columns(connection, names)
                     yield from map(_from_row, connection.execute(query))
             case Format.DUCKDB:
                 with closing(require("duckdb", "duckdb").connect(str(target))) as connection:
                     _check_columns(connection, names)
                     cursor = connection.execute(query)
-                    while rows := cursor.fetchmany(10_000):
+                    while rows := cursor.fetchmany(_MANY):
                         yield from map(_from_row, rows)
             case Format.CSV:
                 with target.open(encoding="utf-8", newline="") as file:
@@ -114,11 +178,16 @@ def read_back(target: Path, format: Format, columns: Sequence[str]) -> Iterator[
                         yield wire["id"], Seen(wire["status"], wire["created_at"], wire.get("updated_at"))
 
 
-def _check_whole(connection: Any, target: Path) -> None:
-    [(page_size,)] = connection.execute("PRAGMA page_size")
-    [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
-    if verdict != "ok" or target.stat().st_size % page_size:
-        raise ValueError("it is damaged" if verdict == "ok" else verdict)
+@contextmanager
+def _sqlite(target: Path) -> Generator[Any]:
+    # Not read-only: what a crash left half done is undone first.
+    uri = f"{target.absolute().as_uri()}?mode=rw"
+    with closing(require("sqlite3", "cli").connect(uri, uri=True)) as connection:
+        [(page_size,)] = connection.execute("PRAGMA page_size")
+        [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+        if verdict != "ok" or target.stat().st_size % page_size:
+            raise ValueError("it is damaged" if verdict == "ok" else verdict)
+        yield connection
 
 
 def _check_columns(connection: Any, names: list[str]) -> None:
@@ -142,10 +211,10 @@ def _explained(target: Path, format: Format) -> Generator[None]:
 
 
 def _errors(format: Format) -> tuple[type[Exception], ...]:
-    """Give what reading another file may raise."""
+    """Give what reading another file, or a damaged one, may raise."""
     if format in _APPENDED:
-        return CSVError, KeyError, TypeError, ValueError
-    return ValueError, require("sqlite3" if format is Format.SQLITE else "duckdb", "duckdb").Error
+        return *_OF_DAMAGE, CSVError
+    return *_OF_DAMAGE, require("sqlite3" if format is Format.SQLITE else "duckdb", "duckdb").Error
 
 
 def _from_row(row: Any) -> tuple[str, Seen]:

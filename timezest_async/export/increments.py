@@ -228,11 +228,11 @@ async def incremental(
             async with aclosing(update.changes()) as changes:
                 async for record in changes:
                     await appender.add(record)
-            length = await appender.finish()
+            left = await appender.finish()
             await in_thread(passed_over.keep)
         finally:
             await appender.close()
-        await in_thread(lambda: update.state(length).save(memory))
+        await in_thread(lambda: update.state(left).save(memory))
     if first is not None:
         return attrs.evolve(
             first,

@@ -11,7 +11,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.changes import recent_since, watching
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.finished import read_back
+from timezest_async.export.finished import fingerprint, read_back
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
 from timezest_async.export.states import Names
@@ -66,6 +66,7 @@ def learn(known: State, target: Path, format: Format, overlap: timedelta) -> Sta
         if known.settled is not None or one.is_open or one.created_at >= recent_since(high_water, overlap):
             seen[request_id] = one
     known = attrs.evolve(known, records=count, length=target.stat().st_size)
+    known = attrs.evolve(known, digest=fingerprint(target, format, known))
     return watching(known, seen, high_water, overlap)
 
 

@@ -67,7 +67,10 @@ class State:
         key: What is exported, and how; a run with another is refused.
         high_water: The latest ``created_at`` (epoch seconds, UTC) read, or None before the first run's end.
         length: The bytes of the file, where it is appended to.
-        appending: Whether a run was adding to it, so that what is beyond ``length`` is that run's.
+        appending: Whether a run was adding to it, so that what is beyond ``length``, or in a database newer
+            than what was seen, is that run's.
+        digest: A checksum over what the file holds, for a text file over ``length`` bytes; empty where it is
+            not known.
         records: How many requests the file has, at least.
         account: The digest of the account whose requests they are; None where it is not known.
         columns: The names of the file's columns.
@@ -88,6 +91,7 @@ class State:
     records: int = 0
     account: str | None = None
     columns: tuple[str, ...] = ()
+    digest: str = ""
 
     def has_settled(self, record: SchedulingRequest) -> bool:
         """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
@@ -110,6 +114,7 @@ class State:
             "records": self.records,
             "account": self.account,
             "columns": self.columns,
+            "digest": self.digest,
         }
         write_text(path, sealed(value))
 
