@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
 from rich.console import Console
@@ -72,9 +73,10 @@ def show(text: str = "") -> None:
 
 def say(text: str) -> None:
     """Write a line for the person at the terminal; where stderr takes none, nobody can be told."""
-    try:
+    with suppress(OSError):
         err.print(printable(text), soft_wrap=True)
-    except OSError:
+        return
+    with suppress(OSError):
         # Rich keeps what it could not write, and would write it before the next line.
         err.begin_capture()
         err.end_capture()
