@@ -82,7 +82,7 @@ class TimeZestClient:
         # A traceback with locals may show this frame: neither the bare key nor a proxy's password is to be
         # in it, whatever type they came as.
         if api_key is None:
-            api_key = os.environ.get("TIMEZEST_API_KEY")
+            api_key = os.environ.get("TIMEZEST_API_KEY") or None
         kind = type(api_key)
         api_key = Secret(api_key) if isinstance(api_key, str) else None
         proxy = None if proxy is None else Secret(proxy)

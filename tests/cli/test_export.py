@@ -258,10 +258,11 @@ def test_wrong_usage_ends_with_2_before_anything_is_sent(
 
 
 def test_without_a_key_it_says_so(service: Served, export: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TIMEZEST_API_KEY")
-    status, _, errors = export("-o", "a.csv")
-    assert status == 2
-    assert "TIMEZEST_API_KEY" in errors
+    for key in ("", None):
+        monkeypatch.delenv("TIMEZEST_API_KEY") if key is None else monkeypatch.setenv("TIMEZEST_API_KEY", key)
+        status, _, errors = export("-o", "a.csv")
+        assert status == 2
+        assert "--api-key, or set the environment variable TIMEZEST_API_KEY" in errors
 
 
 def test_a_failing_service_ends_with_1_and_the_command_that_resumes(service: Served, export: Run) -> None:

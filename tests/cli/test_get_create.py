@@ -109,6 +109,16 @@ def test_get_tells_what_is_not_there_from_what_is_no_id(
     assert errors.startswith("404 for GET" if ends == 1 else "id takes the id of a record")
 
 
+def test_a_base_url_without_its_version_is_told_of_by_its_option(
+    service: Served, timezest: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMEZEST_BASE_URL", service.base_url.removesuffix("/v1"))
+    status, _, errors = timezest("get", "sreq_none")
+    assert status == 1
+    assert "--base-url is http" in errors
+    assert "base_url" not in errors
+
+
 def test_get_takes_several_ids_and_shows_those_that_are_there(service: Served, timezest: Run) -> None:
     first, second = service.records()[:2]
     status, output, errors = timezest("get", first["id"], "sreq_none", second["id"], "--json")

@@ -13,6 +13,7 @@ from timezest_async import NotFoundError, SchedulingRequest
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import grouped
+from timezest_async.cli.wording import in_options
 from timezest_async.export.json_text import readable
 
 _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
@@ -47,7 +48,7 @@ async def _get(ids: list[str], service: Service, *, as_json: bool) -> bool:
             try:
                 request = await client.scheduling_requests.get(one)
             except NotFoundError as error:
-                terminal.say(str(error))
+                terminal.say(in_options(str(error)))
                 continue
             if found and not as_json:
                 terminal.show()

@@ -21,6 +21,7 @@ from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.conditions import Conditions, zone_named
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import grouped
+from timezest_async.cli.wording import in_options
 from timezest_async.reports import Analysis, check_targets, read_names, read_requests, write_csv, write_page
 from timezest_async.reports.terminal import show
 
@@ -125,7 +126,7 @@ async def _service_names(client: TimeZestClient) -> dict[str, str]:
                 if record.name:
                     found[record.id] = record.name
         except (PermissionDeniedError, NotFoundError) as error:
-            terminal.say(f"No names from {endpoint.path}: {error}")
+            terminal.say(f"No names from {endpoint.path}: {in_options(str(error))}")
     return found
 
 
