@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from tests.secrets.search import MARKER, watching_logs
 from tests.secrets.spellings import SPELLINGS, AnySpelling
 from tests.support import FULL
 from tests.transport.servers import listening
-from timezest_async import F, RateLimiter, TimeZestClient, TimeZestError
+from timezest_async import F, RateLimiter, TimeZestClient, TimeZestError, export
 from timezest_async.transport.hooks import EVENTS
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -185,4 +187,77 @@ def test_the_key_planted_anywhere_shows_nowhere(capfd: pytest.CaptureFixture[str
     for stream in capfd.readouterr():
         search.look("what was printed", stream)
     assert search.looked > 1_000
+    search.check()
+
+
+READINGS: dict[str, Callable[[Any, Any], Awaitable[Any]]] = {
+    "to_list": lambda paginator, _: paginator.to_list(),
+    "first": lambda paginator, _: paginator.starting_at(paginator.start, 30).to_list(),
+    "jsonl": lambda paginator, folder: export.to_jsonl(paginator, folder / "a.jsonl"),
+    "sqlite": lambda paginator, folder: export.to_sqlite(paginator, folder / "a.sqlite"),
+    "parquet": lambda paginator, folder: export.to_parquet(paginator, folder / "a.parquet"),
+    "table": lambda paginator, _: export.to_table(paginator),
+    "stream": lambda paginator, _: export.to_stream(paginator, io.BytesIO()),
+    "batches": lambda paginator, _: _drain(paginator.batches(7)),
+    "pages": lambda paginator, _: _drain(paginator.pages()),
+}
+
+
+async def _drain(iteration: Any) -> None:
+    while True:
+        await anext(iteration)
+
+
+def _good_page() -> bytes:
+    return json.dumps(
+        {
+            "data": [
+                {
+                    "id": f"sreq_{n}",
+                    "status": "new",
+                    "created_at": 100 - n,
+                    "end_user_name": MARKER,
+                    "x": MARKER,
+                }
+                for n in range(20)
+            ],
+            "next_page": f"?starting_after=sreq_19&x={MARKER}",
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_good_pages_do_not_show_in_the_error_of_a_later_one(reading: str, tmp_path: Path) -> None:
+    search = AnySpelling(MARKER)
+    shapes = (
+        {"data": MARKER},
+        {"data": [], "next_page": f"https://a.example/{MARKER}"},
+        {"data": [{"id": MARKER}]},
+    )
+
+    async def main(second: tuple[int, bytes]) -> None:
+        asked = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                asked += 1
+                status, body = (200, _good_page()) if asked == 1 else second
+                writer.write(b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+        async with (
+            listening(serve) as port,
+            TimeZestClient(MARKER, f"http://127.0.0.1:{port}", max_attempts=1) as client,
+        ):
+            with pytest.raises(TimeZestError) as caught:
+                await READINGS[reading](client.scheduling_requests.list(), tmp_path)
+            search.error(caught.value)
+
+    for number, second in enumerate(
+        [(500, MARKER.encode()), *((200, json.dumps(one).encode()) for one in shapes)]
+    ):
+        tmp_path = tmp_path / str(number)
+        tmp_path.mkdir()
+        asyncio.run(main(second))
     search.check()

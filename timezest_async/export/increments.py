@@ -228,6 +228,7 @@ async def incremental(
             async with aclosing(update.changes()) as changes:
                 async for record in changes:
                     await appender.add(record)
+                    del record  # so that a traceback with locals does not show it
             left = await appender.finish()
             await in_thread(passed_over.keep)
         finally:

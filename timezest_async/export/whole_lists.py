@@ -144,11 +144,17 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
         batches.append(arrow.batch(records))
         records.clear()
 
-    async with aclosing(paginator.starting_at(start, paginator.limit).pages()) as pages:
-        async for page in pages:
-            records += page.data[::-1] if start.backwards else page.data
-            if len(records) >= BATCH_SIZE:
-                take()
+    try:
+        async with aclosing(paginator.starting_at(start, paginator.limit).pages()) as pages:
+            async for page in pages:
+                records += page.data[::-1] if start.backwards else page.data
+                if len(records) >= BATCH_SIZE:
+                    take()
+    except BaseException:
+        # So that a traceback with locals does not show them.
+        records.clear()
+        batches.clear()
+        raise
     take()
     # Many chunks would make every later step slow.
     return await in_thread(lambda: arrow.table(batches).combine_chunks())
@@ -201,4 +207,5 @@ async def to_stream(
             await in_thread(partial(write, encode(records)))
             place = place.after(records)
             tracker.page_read(place)
+            del records  # so that a traceback with locals does not show them
     return place.records

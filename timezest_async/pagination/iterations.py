@@ -170,7 +170,7 @@ class Batches(Iteration[T]):
             error.checkpoint = self._run.checkpoint
             if not batch:
                 raise
-            self._failure = error
+            self._failure = error.with_traceback(None)  # its frames hold this batch
         self._run.held = None
         return batch
 

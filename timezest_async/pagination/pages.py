@@ -36,6 +36,11 @@ class Page(Generic[T]):
     next_page: str | None = None
     previous_page: str | None = None
 
+    def __repr__(self) -> str:
+        # A traceback with locals is to show neither customers' data nor what a link carries.
+        ends = [name for name in ("next_page", "previous_page") if getattr(self, name) is None]
+        return f"<Page of {len(self.data)} records{''.join(f', no {name}' for name in ends)}>"
+
 
 @attrs.frozen
 class Fetched(Generic[T]):
@@ -50,10 +55,10 @@ class Fetched(Generic[T]):
         misfits: What to raise where a link is needed that is not text, by its name.
     """
 
-    next_page: str | None
-    previous_page: str | None
+    next_page: str | None = attrs.field(repr=False)
+    previous_page: str | None = attrs.field(repr=False)
     count: int
-    _make: Callable[[], Sequence[T]] = attrs.field(repr=False)
+    _make: Callable[[], Sequence[T]] = attrs.field(repr=False, alias="make")
     misfits: Mapping[str, UnexpectedResponseError] = attrs.field(factory=dict[str, UnexpectedResponseError])
 
     def page(self) -> Page[T]:
