@@ -89,6 +89,8 @@ SEVEN = F.connectwise_psa_company_id == 7
         ("end_user_email = *@example.com", F.end_user_email.like("@example.com")),
         ("end_user_email != *@example.com", F.end_user_email.not_like("@example.com")),
         ("end_user_name = R&D", F.end_user_name == "R&D"),
+        ("status\n=\r\nnew\n|\nsent", EITHER),
+        ("end_user_name = Null", F.end_user_name == "Null"),
         ("end_user_name EQ x=y", F.end_user_name == "x=y"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from timezest_async.errors import InvalidValueError, UnsupportedOperatorError
 from timezest_async.tql.documentation import Documentation
 from timezest_async.tql.expressions import E, Predicate, Value
 from timezest_async.tql.ids import KINDS_OF_ID, is_surely_id
-from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
+from timezest_async.tql.operators import LEGAL, METHODS, NO_NULL, SYMBOLS, Kind, Operator, kinds_taking
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -98,7 +98,7 @@ class Attribute(Generic[E, V]):
         if isinstance(value, Enum):
             value = value.value
         if value is None:
-            self._refuse_value(value, "TQL has no null: no comparison finds a record whose attribute is null")
+            self._refuse_value(value, NO_NULL)
         if isinstance(value, Attribute):
             self._refuse_value(
                 cast("object", value), "TQL compares an attribute with a value, not with another attribute"

@@ -97,6 +97,10 @@ METHODS: Final[Mapping[Operator, str]] = MappingProxyType(
 """The attributes' methods for the other ones."""
 
 
+NO_NULL: Final = "TQL has no null: no comparison finds a record whose attribute is null"
+"""Why nothing is compared with null."""
+
+
 def kinds_taking(operator: Operator) -> str:
     """Name the kinds that take an operator, such as ``"String and Reference"``, for error messages."""
     return " and ".join(kind for kind, operators in LEGAL.items() if operator in operators)

@@ -15,7 +15,9 @@ from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.building import Raw
 from timezest_async.tql.expressions import And, Expression, Or, Predicate, Value
 
-FOREIGN: Final = re.compile(r"[&|=<>\[\]{};]|\A[!*%'\u2018-\u201e\u00ab\u00bb`]|[*%]\Z")
+FOREIGN: Final = re.compile(
+    r"[&|=<>\[\]{};]|\A[!*%'\u2018-\u201e\u00ab\u00bb`]|[*%]\Z|\A(?i:null|none|nil)\Z"
+)
 """What people mean as syntax and TQL reads as part of a value."""
 _NEEDS_QUOTES: Final = re.compile(rf'[\s,~"\\()]|\A(?i:and|or|not)?\Z|{FOREIGN.pattern}')
 _ESCAPED: Final = re.compile(r'(["\\])')

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from timezest_async.tql.operators import LEGAL, Kind, Operator
+from timezest_async.tql.operators import LEGAL, NO_NULL, Kind, Operator
 from timezest_async.tql.rendering import FOREIGN, quote
 
 _ORDER: Final = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
@@ -103,6 +103,8 @@ def misread(comparison: Comparison, start: int, word: str) -> Misread | None:
     quoted = comparison.text[:start] + quote(word) + comparison.text[start + len(word) :]
     repaired = _repaired(comparison, start, word) if len(word) <= _LONGEST else quoted
     reason = f"a value with {found[0]} in it has to be in double quotes"
+    if found[0][0].isalpha():
+        reason = f"{NO_NULL}; text that reads {found[0]} goes in double quotes"
     if found[0] in "*%":
         reason += ": TQL has no wildcards, and LIKE finds a part anywhere"
     return Misread(start + found.start(), reason, repaired, quoted)

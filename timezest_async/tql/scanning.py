@@ -19,7 +19,7 @@ from timezest_async.errors import (
 from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.expressions import Predicate
 from timezest_async.tql.literals import read_value
-from timezest_async.tql.operators import LEGAL, Operator
+from timezest_async.tql.operators import LEGAL, NO_NULL, Operator
 from timezest_async.tql.repairs import Comparison, Misread, joined, listed, misread
 from timezest_async.tql.schema import SCHEMAS, attribute_named, schema_of
 
@@ -47,7 +47,7 @@ _SYMBOLS: Final[Mapping[str, Operator]] = {
     ">=": Operator.GTE,
 }
 _TAUGHT: Final = {
-    "is": "TQL has no null: no comparison finds a record whose attribute is null",
+    "is": NO_NULL,
     "between": "write two comparisons, as in created_at >= 2026-01-01 AND created_at < 2026-02-01",
     "contains": "write LIKE",
 }
@@ -76,11 +76,11 @@ class Scanner:
 
     def refuse(self, position: int, reason: str, hint: str | None = None) -> NoReturn:
         """Say that the text cannot be read, and where (a position, counted from 0)."""
-        raise FilterSyntaxError(reason, text=_printable(self.text), column=position + 1, hint=hint) from None
+        raise FilterSyntaxError(reason, text=printable(self.text), column=position + 1, hint=hint) from None
 
     def locate(self, error: _Located, position: int) -> _Located:
         """Add the place in the text to an error that knows only the attribute and the value."""
-        text, column = _printable(self.text), position + 1
+        text, column = printable(self.text), position + 1
         error.args = (str(FilterSyntaxError(str(error), text=text, column=column)),)
         error.text, error.column = text, column
         return error
@@ -318,10 +318,10 @@ class Scanner:
         return _ESCAPE.sub(r"\1", match[1])
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Put a space for what would break the line or move the caret: line ends, tabs, control characters."""
     return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
 
 
 def _shown(word: str) -> str:
-    return f"`{_printable(word if len(word) <= 40 else word[:39] + '…')}`"
+    return f"`{printable(word if len(word) <= 40 else word[:39] + '…')}`"
