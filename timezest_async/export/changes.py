@@ -18,6 +18,7 @@ from timezest_async.export.states import Place
 from timezest_async.models import SchedulingRequest
 from timezest_async.models.reading import UnreadableRecord
 from timezest_async.pagination import OnUnreadable
+from timezest_async.pagination.checkpoints import is_json_object
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.walking import leaves
 
@@ -113,7 +114,7 @@ class Update:
     def _unreadable(self, record: UnreadableRecord) -> None:
         if self._pass_over is not None:
             self._pass_over(record)
-        request_id = record.raw.get("id") if isinstance(record.raw, dict) else None
+        request_id = record.raw["id"] if is_json_object(record.raw) and "id" in record.raw else None
         if isinstance(request_id, str) and request_id in self._known.seen:
             # It stays as it was, to be compared once it can be read.
             self._read[request_id] = self._known.seen[request_id]
