@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Run what may block in a thread; a cancellation waits for its end, so that nothing writes on."""
+    if asyncio._get_running_loop() is None:  # noqa: SLF001  # documented; None where the loop was closed early
+        return work()
     return await finished(asyncio.ensure_future(asyncio.to_thread(work)))
 
 

@@ -18,7 +18,7 @@ from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
 from timezest_async.pagination.places import Place, narrowed
 from timezest_async.pagination.serial import CURSOR_GONE
-from timezest_async.pagination.sources import QuerySource, cancel, look_at
+from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 from timezest_async.pagination.window_planning import PageRequest
 from timezest_async.pagination.windows import WindowReader
 from timezest_async.transport import Reservation
@@ -75,7 +75,7 @@ class ConcurrentSource(QuerySource[T]):
     def start(self) -> None:
         """Begin to read."""
         if self._dispatcher is None:
-            self._dispatcher = asyncio.create_task(self._dispatch())
+            self._dispatcher = begin(self._dispatch())
             self._dispatcher.add_done_callback(look_at)
 
     async def fill(self) -> bool:
@@ -141,7 +141,7 @@ class ConcurrentSource(QuerySource[T]):
                     return
                 request = windows.next_request(self._reader.slots_left + 1)
                 if request is not None:
-                    task = asyncio.create_task(self._read(request, slot))
+                    task = begin(self._read(request, slot))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                     # A task that is cancelled before it began has not used its slot.

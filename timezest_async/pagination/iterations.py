@@ -66,6 +66,10 @@ class Iteration(Generic[T]):
             if self._is_open and self._run.left != 0:
                 has_more = await self._source.fill()
         except BaseException as error:
+            if self._loop is not None and self._loop.is_closed():
+                # What waited in it is thrown away, and nothing can be awaited any more.
+                self._is_open = False
+                raise GeneratorExit from None
             self._stopped_by = error
             if isinstance(error, TimeZestError):
                 error.checkpoint = self._run.checkpoint
@@ -109,7 +113,8 @@ class Iteration(Generic[T]):
         if self._is_open:
             self._is_open = False
             self._source.close()
-            if self._loop in {None, asyncio.get_running_loop()}:
+            loop = asyncio._get_running_loop()  # noqa: SLF001  # documented; None where it was closed early
+            if loop is not None and self._loop in {None, loop}:
                 await self._source.wait_closed()
 
     def __del__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.checkpoints import damaged, is_list_of_text
-from timezest_async.pagination.sources import QuerySource, Source, Trouble, look_at
+from timezest_async.pagination.sources import QuerySource, Source, Trouble, begin, cancel, look_at
 
 T = TypeVar("T")
 
@@ -86,8 +86,8 @@ class MergedSource(Source[T]):
         """
         if source.peek() is not None:
             return True
-        filling = asyncio.create_task(source.fill())
-        failing = asyncio.create_task(self._trouble.wait())
+        filling = begin(source.fill())
+        failing = begin(self._trouble.wait())
         try:
             await asyncio.wait([filling, failing], return_when=asyncio.FIRST_COMPLETED)
             if filling.done() or self._trouble.error is None:
@@ -96,8 +96,9 @@ class MergedSource(Source[T]):
         finally:
             for task in (filling, failing):
                 task.add_done_callback(look_at)
-                task.cancel()
-            await asyncio.wait([filling, failing])
+                cancel(task)
+            if asyncio._get_running_loop() is not None:  # noqa: SLF001  # documented
+                await asyncio.wait([filling, failing])
 
     def take(self) -> T | None:
         """Hand over the next record of all queries, passing over those handed over already."""

@@ -22,7 +22,7 @@ from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
 from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.pages import Fetched, Page, PageReader
 from timezest_async.pagination.places import Place, is_narrowable, narrowed
-from timezest_async.pagination.sources import QuerySource, cancel, look_at
+from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class SerialSource(QuerySource[T]):
     def start(self) -> None:
         """Begin to read the next page, if there is one and it is not being read already."""
         if self._reading is None and self._chain.url is not None:
-            self._reading = asyncio.create_task(self._reader.fetch(self._chain.url))
+            self._reading = begin(self._reader.fetch(self._chain.url))
             self._reading.add_done_callback(self._look_at)
 
     async def fill(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -137,6 +137,14 @@ class QuerySource(Source[T]):
             self._placed = self._records
             self._places = {record.id: place for place, record in enumerate(self._records)}  # type: ignore[attr-defined]  # every record has an id
         return self._places.get(id, -1) > self._taken
+
+
+def begin(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begin a task of our own. A loop that is closed before its end drops it without a word."""
+    task = asyncio.create_task(work)
+    # As asyncio has it for its own: nobody could have awaited this one either.
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+    return task
 
 
 def cancel(task: asyncio.Task[Any]) -> None:

@@ -81,11 +81,11 @@ class Sessions:
             ConfigurationError: It is in use in another thread, where alone it can be closed.
         """
         if self._own is not None:
-            self._claim(asyncio.get_running_loop())
+            self._claim(asyncio._get_running_loop())  # noqa: SLF001  # documented; None while all is thrown away
         self.closed = True
         await self._discard()
 
-    def _claim(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _claim(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Note by which loop the client is used; two at a time would meet in what belongs to one."""
         with self._lock:
             if self._loop is not loop and self._loop is not None and self._loop.is_running():
@@ -109,7 +109,7 @@ class Sessions:
         self._own = self._own_loop = self._guard = None
         if own is None or guard is None:
             return
-        if loop is asyncio.get_running_loop():
+        if loop is asyncio._get_running_loop():  # noqa: SLF001  # as above
             await guard.aclose()
         elif not own.closed:
             # Its loop ended without ending its generators: nothing of it can be awaited any more.

@@ -6,7 +6,9 @@ headers. Ours are therefore raised outside the ``except`` blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import aiohttp
@@ -87,6 +89,17 @@ async def exchange(
     Raises:
         ConnectionFailedError: No answer came, or the connection was lost before its headers.
     """
+    with _silent_at_the_end():
+        return await _exchange(session, request, settings, reception, on_headers)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession,
+    request: Request,
+    settings: Settings,
+    reception: Reception,
+    on_headers: Callable[[], None],
+) -> Answer:
     failure: ConnectionFailedError | None = None
     departure = reception.departure
     try:
@@ -123,6 +136,19 @@ async def exchange(
         # A whole body has given its connection back; of anything else the rest is not wanted.
         reception.response.close()
     return reception.answer(flaw)
+
+
+@contextmanager
+def _silent_at_the_end() -> Iterator[None]:
+    """Say nothing where the loop was closed under a request, and the request is being thrown away."""
+    loop = asyncio.get_running_loop()
+    try:
+        yield
+    except Exception:
+        if loop.is_closed():
+            # aiohttp cannot give the connection back any more; the coroutine that it ends ends as it should.
+            raise GeneratorExit from None
+        raise
 
 
 async def _send(
