@@ -23,8 +23,8 @@ from timezest_async.transport.settings import Settings
 
 MAX_ERROR_BYTES = 65_536
 """Bytes that are read of the body of an error: what explains it stands at its beginning."""
-MAX_HEADER_BYTES = 65_536
-"""Bytes of one response header that are read: gateways and security policies fill 8 KB easily."""
+MAX_HEADER_BYTES = 66_560
+"""Bytes of one response header that are read, 64 KB and its name: security policies fill 8 KB easily."""
 MAX_HEADERS = 1_024
 """Response headers that are read."""
 _NOT_CONNECTED: tuple[tuple[type[Exception], str], ...] = (
