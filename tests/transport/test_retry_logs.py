@@ -14,12 +14,14 @@ from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
 from tests.transport.servers import hang_up, respond, serving
 from timezest_async import errors
-from timezest_async.transport import Transport
+from timezest_async.transport import RateLimiter, Transport
 
 
-async def ask(*steps: Any, attempts: int = 3) -> None:
+async def ask(*steps: Any, attempts: int = 3, limiter: RateLimiter | None = None) -> None:
     async with serving(*steps) as script:
-        transport = Transport(api_key="key-123456", base_url=script.url, max_attempts=attempts)
+        transport = Transport(
+            api_key="key-123456", base_url=script.url, max_attempts=attempts, rate_limiter=limiter
+        )
         try:
             await transport.get("/x/sreq_1", route="/x/{id}", params={"filter": "a~EQ~secret"})
         finally:
@@ -58,6 +60,17 @@ async def test_a_retry_that_succeeds_warns_nobody(caplog: pytest.LogCaptureFixtu
     assert [(one.name, one.levelname) for one in caplog.records if one.name != "asyncio"] == [
         ("timezest_async", "INFO")
     ]
+
+
+@pytest.mark.asyncio
+async def test_refusals_for_the_budget_are_counted_with_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    limited = respond(429)
+    with caplog.at_level(logging.INFO, "timezest_async"), pytest.raises(errors.RateLimitedError):
+        await ask(limited, respond(503), limited, limiter=RateLimiter(10, 0.05))
+    lines = logged(caplog)
+    assert [level for level, _ in lines] == ["INFO"] * (len(lines) - 1) + ["WARNING"]
+    for number, (_, line) in enumerate(lines, start=1):
+        assert f"attempt {number} failed" in line
 
 
 @pytest.mark.asyncio

@@ -122,15 +122,16 @@ async def with_retries(
                 number = trial.num
                 if number == 1:
                     raise failure
-                log_again(asked, number - 1, failure)
+                log_again(asked, failure.retries_taken + 1, failure)
                 try:
                     return await attempt(number)
                 except TimeZestError as error:
                     failure = error
                     raise
     except TimeZestError:
-        if number > 1:
-            _logger.warning("%s: attempt %d failed (%s); given up.", asked, number, _reason(failure))
+        # Refusals for the budget are not among stamina's attempts, but the error counts them.
+        if taken := failure.retries_taken:
+            _logger.warning("%s: attempt %d failed (%s); given up.", asked, taken + 1, _reason(failure))
         raise
     raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
 
