@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ INTERRUPTED: Final = 130
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def heeded() -> Generator[None]:
     """Within the block, Ctrl-C and SIGTERM alike raise KeyboardInterrupt."""
     with _handled(_raise):
         yield
@@ -70,11 +71,15 @@ def _raise() -> None:
 
 
 @contextmanager
-def _handled(handler: Callable[[], None]) -> Iterator[None]:
+def _handled(handler: Callable[[], None]) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread hears of signals
         return
-    before = {number: signal.signal(number, lambda *_: handler()) for number in _SIGNALS}
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        handler()
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:

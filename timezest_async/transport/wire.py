@@ -7,7 +7,7 @@ headers. Ours are therefore raised outside the ``except`` blocks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ async def _exchange(
 
 
 @contextmanager
-def _silent_at_the_end() -> Iterator[None]:
+def _silent_at_the_end() -> Generator[None]:
     """Say nothing where the loop was closed under a request, and the request is being thrown away."""
     loop = asyncio.get_running_loop()
     try:
