@@ -114,6 +114,22 @@ async def test_a_cancelled_wait_for_a_connection_gives_its_slot_back() -> None:
         assert transport.limiter.available == 178
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_closing_the_client_ends_waits_for_a_connection_with_an_error_of_ours(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_CONNECTIONS", 1)
+    async with serving(silence) as script, transport_of(script.url) as transport:
+        tasks = [asyncio.ensure_future(ask(transport, method)) for _ in range(3)]
+        await script.arrived.wait()
+        await asyncio.sleep(0)
+        await transport.close()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+    sent = errors.ConfigurationError if method == "GET" else errors.OutcomeUnknownError
+    assert [type(one) for one in done] == [sent, errors.ConfigurationError, errors.ConfigurationError]
+
+
 class Stuck(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
         await asyncio.sleep(60)

@@ -106,10 +106,13 @@ async def _exchange(
         reception.response = await _send(session, request, settings, departure)
     except (aiohttp.ClientError, OSError, _LostError) as error:
         failure = _connection_failed(error.cause if isinstance(error, _LostError) else error, departure)
-    except RuntimeError as error:
-        # aiohttp's way to say that somebody closed the session after it was lent out.
-        if not session.closed:
+    except (RuntimeError, asyncio.CancelledError) as error:
+        # aiohttp's ways to say that somebody closed the session after it was lent out: it cancels what
+        # waits for a connection then, though nobody has cancelled the task.
+        task = asyncio.current_task()
+        if not session.closed or (isinstance(error, asyncio.CancelledError) and task and task.cancelling()):
             raise
+        departure.connecting = True
         failure = _connection_failed(error, departure)
     if reception.response is None:
         raise failure or AssertionError("a request without a response has failed")
