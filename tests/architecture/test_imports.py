@@ -19,18 +19,19 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-LOWEST = {"_version", "errors", "redaction"}
+LOWEST = {"_version", "errors", "redaction", "nesting"}
 BELOW_ENDPOINTS = LOWEST | {"tql", "models", "matching", "converter", "transport", "pagination"}
 BELOW_WATCHING = BELOW_ENDPOINTS | {"endpoints", "client"}
 MAY_IMPORT = {
     "_version": set[str](),
     "errors": set[str](),
     "redaction": set[str](),
+    "nesting": set[str](),
     "tql": {"errors"},
-    "models": {"errors"},
+    "models": {"errors", "nesting"},
     "matching": {"errors", "tql", "models"},
     "converter": {"errors", "models"},
-    "transport": {"_version", "errors", "redaction"},
+    "transport": {"_version", "errors", "redaction", "nesting"},
     "pagination": BELOW_ENDPOINTS - {"pagination", "matching", "models"},
     "endpoints": BELOW_ENDPOINTS - {"_version"},
     "client": BELOW_ENDPOINTS | {"endpoints"},

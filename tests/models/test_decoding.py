@@ -276,3 +276,13 @@ def test_what_a_user_teaches_beside_records_costs_no_speed() -> None:
     assert ListStructurer(SchedulingRequest, converter).decode(page_of([sreq()])) is not None
     assert ListStructurer(Agent, converter).decode(page_of([])) is None
     assert ListStructurer(Resource, converter).decode(page_of([])) is None
+
+
+def test_what_is_nested_too_deeply_is_not_decoded_even_where_it_is_learned() -> None:
+    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
+    structurer.structure_each([sreq(new=[1])], "$.data")
+    deep: Any = []
+    for _ in range(200):
+        deep = [deep]
+    assert structurer.decode(page_of([sreq(new=[[1]])])) is not None
+    assert structurer.decode(page_of([sreq(new=deep)])) is None

@@ -154,6 +154,20 @@ class Fuzz:
             payload = self.record()
         for _ in range(rng.choice([0, 0, 0, 1, 2])):
             payload = self._spoil(payload)
+        if rng.random() < 0.01:
+            deep: Any = rng.choice(VALUES)
+            for _ in range(rng.choice([90, 190, 400, 900])):
+                deep = [deep] if rng.random() < 0.5 else {"errors": deep}
+            payload = self._put(payload, deep)
+        return payload
+
+    def _put(self, payload: Any, value: Any) -> Any:
+        """Put a value into a new field of a record."""
+        records = payload.get("data") if isinstance(payload, dict) else None
+        holder = self.rng.choice(records) if isinstance(records, list) and records else payload
+        if not isinstance(holder, dict):
+            return value
+        holder["note"] = value
         return payload
 
     def _body(self, method: str, path: str, *, good: bool) -> bytes:
@@ -180,7 +194,7 @@ class Fuzz:
              b"[" * 5_000, b'{"a":' * 5_000, b"NaN", b'{"data": [NaN, Infinity]}', b"\x00" * 99, b"9" * 6_000,
              rng.randbytes(200), b'{"data":[],"data":5}', b'{"next_page":"\\ud800","data":[]}',
              b'"' + b"\\ud800" * 50 + b'"', b'{"data":[{"id":"a"},{"id":"a"}]}',
-             b'{"data":' + b"[" * 900 + b"]" * 900 + b"}"]
+             b'{"data":' + b"[" * 199 + b"]" * 199 + b"}", b'{"error":' * 900 + b"5" + b"}" * 900]
         )  # fmt: skip
 
     def answer(self, method: str, path: str) -> tuple[bytes, bool]:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from tests import support
 from timezest_async import __name__ as package, errors
 from timezest_async._version import __version__
+from timezest_async.nesting import MAX_DEPTH
 from timezest_async.transport import Secret, quote_segment
 from timezest_async.transport.http import Answer, Request, build_request, decipher, retry_after
 
@@ -377,3 +378,17 @@ def test_a_date_is_measured_by_the_services_own_clock() -> None:
 def test_any_retry_after_is_nonsense_or_not_negative(text: str) -> None:
     seconds = retry_after({"Retry-After": text, "Date": text}, now=NOW)
     assert seconds is None or seconds >= 0.0
+
+
+@pytest.mark.parametrize(("depth", "is_refused"), [(MAX_DEPTH, False), (MAX_DEPTH + 1, True), (900, True)])
+@pytest.mark.parametrize("status", [200, 422])
+def test_json_is_nested_only_so_deep(*, depth: int, is_refused: bool, status: int) -> None:
+    inner = '{"error":' * (depth // 2) + "[" * (depth - depth // 2)
+    body = inner + '"' + "[" * 500 + '"' + "]" * (depth - depth // 2) + "}" * (depth // 2)
+    if status == 422:
+        assert str(refused(answer(status, body), errors.ValidationError))
+    elif is_refused:
+        error = refused(answer(status, body), errors.UnexpectedResponseError)
+        assert "nested too deeply" in str(error)
+    else:
+        assert decipher(build(), answer(status, body), key=KEY)

@@ -6,7 +6,7 @@ The service answers lists only here; a record is got by reading its list.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from timezest_async import tql
 from timezest_async.converter import UnreadableRecord
@@ -91,9 +91,7 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
         doubts: list[str] = []
 
         def doubt(unreadable: UnreadableRecord) -> None:
-            raw = unreadable.raw
-            other = cast("dict[str, Any]", raw).get("id") if isinstance(raw, dict) else None
-            if not isinstance(other, str) or other == id:
+            if unreadable.id in {None, id}:
                 doubts.append(unreadable.reason)
 
         records = aiter(self._paginate(None, deadline=deadline, on_unreadable=doubt))

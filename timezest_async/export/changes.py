@@ -18,7 +18,6 @@ from timezest_async.export.states import Place
 from timezest_async.models import SchedulingRequest
 from timezest_async.models.reading import UnreadableRecord
 from timezest_async.pagination import OnUnreadable
-from timezest_async.pagination.checkpoints import is_json_object
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.walking import leaves
 
@@ -114,10 +113,9 @@ class Update:
     def _unreadable(self, record: UnreadableRecord) -> None:
         if self._pass_over is not None:
             self._pass_over(record)
-        request_id = record.raw["id"] if is_json_object(record.raw) and "id" in record.raw else None
-        if isinstance(request_id, str) and request_id in self._known.seen:
+        if record.id is not None and record.id in self._known.seen:
             # It stays as it was, to be compared once it can be read.
-            self._read[request_id] = self._known.seen[request_id]
+            self._read[record.id] = self._known.seen[record.id]
 
     def _is_news(self, record: SchedulingRequest) -> bool:
         before = self._known.seen.get(record.id)

@@ -16,6 +16,7 @@ import attrs
 from timezest_async.models.reading import alternatives
 from timezest_async.models.record import Record
 from timezest_async.models.twins import UnknownFields, make_twin
+from timezest_async.nesting import is_deep
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class ListDecoder(Generic[T]):
         """
         import msgspec  # noqa: PLC0415  # importing the package must not cost the import of its parser
 
-        if len(self._unknown) > MAX_UNKNOWN:
+        if len(self._unknown) > MAX_UNKNOWN or (self._unknown and is_deep(body)):
             return None
         try:
             parse, read = _parser_and_reader(self._cls, self._unknown)

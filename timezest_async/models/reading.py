@@ -57,6 +57,13 @@ class UnreadableRecord:
     raw: Any = attrs.field(hash=False)
     reason: str
 
+    @property
+    def id(self) -> str | None:
+        """The record's id, where it has one."""
+        raw: object = self.raw
+        own = cast("dict[str, Any]", raw).get("id") if isinstance(raw, dict) else None
+        return own if isinstance(own, str) else None
+
 
 @attrs.frozen
 class Rule:

@@ -76,7 +76,7 @@ class Checkpoint:
         """
         try:
             value: Any = json.loads(text)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise _no_checkpoint("it is not JSON") from None
         if not is_json_object(value) or "timezest_checkpoint" not in value:
             raise _no_checkpoint("it lacks the mark of a checkpoint")

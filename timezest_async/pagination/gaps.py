@@ -46,14 +46,14 @@ class Gap:
     def of(cls, record: UnreadableRecord, error: UnexpectedResponseError) -> Gap:
         """Make the gap that a record leaves."""
         found: Any = record.raw
-        raw = cast("dict[str, Any]", found if type(found) is dict else {})
-        own = raw.get("id")
-        has_id = isinstance(own, str) and _CURSOR.fullmatch(own) is not None
+        own = record.id or ""
+        has_id = _CURSOR.fullmatch(own) is not None
+        raw = cast("dict[str, Any]", found) if isinstance(found, dict) else dict[str, Any]()
         try:
             created_at = structure(raw.get("created_at"), datetime)
         except StructureError:
             created_at = None
-        return cls(record, error, cast("str", own) if has_id else f"\0{next(_numbers)}", has_id, created_at)
+        return cls(record, error, own if has_id else f"\0{next(_numbers)}", has_id, created_at)
 
 
 def next_gap(records: Sequence[Any], start: int = 0) -> int:

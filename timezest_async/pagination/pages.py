@@ -158,7 +158,7 @@ class PageReader(Generic[T]):
             if not isinstance(link, str | None)
         }
         usable = {name: None if name in misfits else _trim(link) for name, link in links.items()}
-        return Fetched(**usable, count=len(data), make=make, misfits=misfits)
+        return Fetched[T](usable["next_page"], usable["previous_page"], len(data), make, misfits)
 
     def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
         """Tell what to ask for where a page's link leads; see ``links``.

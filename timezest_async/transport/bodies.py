@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn, cast
 
+from timezest_async.nesting import MAX_DEPTH, is_deep
 from timezest_async.redaction import redact, redact_json
 
 MAX_MESSAGE = 500
@@ -30,17 +31,17 @@ def parse_json(body: bytes) -> Any:
     # Lazy: importing the package must not cost the import of its parser.
     import msgspec  # noqa: PLC0415
 
+    if is_deep(body):
+        raise NotJSONError(f"nested too deeply, beyond {MAX_DEPTH} levels")
     try:
         return msgspec.json.decode(body)
-    except RecursionError:
-        raise NotJSONError("nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         reason = str(error)
     # The stricter parser refuses lone surrogates (half an emoji, cut by some other program) and a
     # byte order mark: one such name must not make a whole page unreadable.
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return json.loads(body.decode("utf-8-sig", "surrogatepass"), parse_constant=_refuse_constant)
+    except ValueError:
         raise NotJSONError(reason) from None
 
 
