@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -392,3 +393,10 @@ def test_json_is_nested_only_so_deep(*, depth: int, is_refused: bool, status: in
         assert "nested too deeply" in str(error)
     else:
         assert decipher(build(), answer(status, body), key=KEY)
+
+
+@pytest.mark.timeout(10)
+def test_details_in_details_are_looked_at_once() -> None:
+    for name in ("errors", "error", "x"):
+        body = f'{{"{name}":' * 150 + "5" + "}" * 150
+        assert refused(answer(422, body), errors.ValidationError).message == HTTPStatus(422).phrase

@@ -17,6 +17,9 @@ MAX_DETAILS = 4_000
 _ENOUGH = 8_000
 """Bytes or characters of which, the API key blotted out, enough is left to fill a message."""
 
+_TELLING = ("error", "message", "detail", "title", "errors")
+"""Members that say what is wrong, the one that says it best first."""
+
 
 class NotJSONError(Exception):
     """The body is not JSON; the message says where and why."""
@@ -85,11 +88,13 @@ def _message(value: Any) -> str:
         return "; ".join(filter(None, map(_message, items[:10])))
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        for name in ("error", "message", "detail", "title", "errors"):
+        for name in _TELLING:
             if found := _message(members.get(name)):
                 return found
         # Rails names the fields: under "errors", each with a list of what is wrong with it.
-        pairs = ((name, _message(part)) for name, part in list(members.items())[:10])
+        # What was looked at is passed over: twice at each level would take for ever.
+        others = [(name, part) for name, part in members.items() if name not in _TELLING]
+        pairs = ((name, _message(part)) for name, part in others[:10])
         return "; ".join(f"{name}: {part}" for name, part in pairs if part)
     return ""
 
