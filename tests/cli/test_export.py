@@ -487,7 +487,7 @@ def test_the_key_of_an_option_is_used_and_shown_nowhere(
     service: Served, export: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TIMEZEST_API_KEY")
-    service.faults.script("GET /scheduling_requests", [Status(400)])
+    service.faults.script("GET /scheduling_requests", [Status(403)])
     status, _, errors = export("-o", "a.csv", "--api-key", KEY)
     assert status == 1
     assert "--resume a.csv" in errors
@@ -513,7 +513,7 @@ def test_unreadable_records_are_skipped_kept_and_counted(service: Served, export
 def test_only_where_something_was_written_it_cannot_be_resumed(service: Served, export: Run) -> None:
     with serving(records=30) as sandbox:
         there = ["-o", "-", "--base-url", sandbox.base_url]
-        sandbox.faults.script(None, [Status(400)])
+        sandbox.faults.script(None, [Status(403)])
         assert "Nothing was written." in export(*there)[2]
         sandbox.faults.script(None, [None, Status(403)])
         assert "What goes to stdout cannot be resumed." in export(*there)[2]

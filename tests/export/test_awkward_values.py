@@ -112,9 +112,9 @@ def write(records: list[Any], path: Path) -> None:
     writer: Any = make_writer(
         path, PATH, columns.choose_columns(PATH, None), formats.Shape(format, compression, raw_csv=True)
     )
-    place = writer.create(Place(0, Checkpoint(PATH, ("",))))
+    place = writer.create(Place(len(records), Checkpoint(PATH, ("",))))
     place = writer.commit([writer.encode(records[:1]), writer.encode(records[1:])], place)
-    writer.finish()
+    writer.finish(place)
     writer.close()
 
 
@@ -259,7 +259,7 @@ def client_of(script: servers.Script) -> TimeZestClient:
 async def test_awkward_records_are_exported_and_resumed(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out.{ending}"
     async with (
-        servers.serving(page(0), servers.respond(400), page(20, is_last=True)) as script,
+        servers.serving(page(0), servers.respond(403), page(20, is_last=True)) as script,
         client_of(script) as client,
     ):
         with pytest.raises(TimeZestError):

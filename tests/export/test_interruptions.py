@@ -18,7 +18,7 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, F, RateLimiter, TimeZestClient, TimeZestError, export
-from timezest_async.export import columns, durable, jobs
+from timezest_async.export import columns, durable, endings, jobs
 from timezest_async.sandbox import (
     DropBeforeHeaders,
     DropMidBody,
@@ -99,7 +99,7 @@ async def test_a_killed_export_resumes_to_the_uninterrupted_file(
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("ending", ["jsonl", "parquet", "sqlite", "duckdb"])
-@pytest.mark.parametrize("step", ["save", "replace", "remove", "sync_folder"])
+@pytest.mark.parametrize("step", ["save", "install", "replace", "remove", "sync_folder"])
 async def test_a_crash_at_every_step_of_the_end_is_mended(
     full: Sandbox, tmp_path: Path, ending: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +108,8 @@ async def test_a_crash_at_every_step_of_the_end_is_mended(
 
     path = tmp_path / f"out.{ending}"
     for calls in range(1, 5):
-        real = getattr(jobs, step, None) or export.Unfinished.save
+        module = endings if step in {"install", "replace"} else jobs
+        real = getattr(module, step, None) or export.Unfinished.save
         left = calls
 
         def crash(*arguments: Any, real: Any = real) -> None:
@@ -123,14 +124,14 @@ async def test_a_crash_at_every_step_of_the_end_is_mended(
             job = export.ExportJob(paginator, path, resume=calls == 1, overwrite=calls > 1, batch_size=50)
             reading = True
 
-            def arm(progress: export.Progress, crash: Any = crash) -> None:
+            def arm(progress: export.Progress, crash: Any = crash, module: Any = module) -> None:
                 nonlocal reading
                 if progress.phase == "finishing" and reading:
                     reading = False
                     if step == "save":
                         monkeypatch.setattr(export.Unfinished, "save", crash)
                     else:
-                        monkeypatch.setattr(jobs, step, crash)
+                        monkeypatch.setattr(module, step, crash)
 
             job._tracker._on_progress = arm
             with contextlib.suppress(CrashError):
@@ -196,7 +197,7 @@ async def test_faults_and_storms_of_429(tmp_path: Path, ending: str) -> None:
             DropMidBody(),
             TruncatedJSON(),
             Status(503),
-            Status(400),
+            Status(403),
             TooManyRequests(0),
         ]
         sandbox.faults.randomly(0.08, faults)
@@ -221,7 +222,7 @@ async def test_resuming_a_merged_list(full: Sandbox, tmp_path: Path, concurrency
     path = tmp_path / "out.jsonl"
     wanted = (F.status == "scheduled") | F.end_user_email.like("brennan")
     async with make_client(full, attempts=1) as client:
-        full.faults.script(None, [None] * 6 + [Status(400)])
+        full.faults.script(None, [None] * 6 + [Status(403)])
         try:
             with pytest.raises(TimeZestError):
                 await export.to_jsonl(
@@ -245,7 +246,7 @@ async def test_what_is_there_is_not_touched_unasked(
     for number in range(60):
         sandbox.add(id=f"sreq_{number}", created_at=number)
     requests = client.scheduling_requests
-    sandbox.faults.script(None, [None, Status(400)])
+    sandbox.faults.script(None, [None, Status(403)])
     with pytest.raises(TimeZestError):
         await export.to_jsonl(requests.list(), path, fields=["id"])
     before = (tmp_path / "out.jsonl.partial").read_bytes()
@@ -287,7 +288,7 @@ async def test_what_is_there_is_not_touched_unasked(
         export.ExportJob.resume(client, path)
 
     # The old file stays until the new one is whole, and a resumed overwriting replaces it.
-    sandbox.faults.script(None, [None, Status(400)])
+    sandbox.faults.script(None, [None, Status(403)])
     with pytest.raises(TimeZestError):
         await export.to_jsonl(requests.list(), path, overwrite=True)
     assert path.read_bytes() == finished
@@ -337,7 +338,7 @@ async def test_damage_is_noticed(client: TimeZestClient, sandbox: Sandbox, tmp_p
     for ending in ("jsonl", "parquet"):
         path = tmp_path / f"out.{ending}"
         partial = tmp_path / f"out.{ending}.partial"
-        sandbox.faults.script(None, [None, Status(400)])
+        sandbox.faults.script(None, [None, Status(403)])
         with pytest.raises(TimeZestError):
             await export.ExportJob(paginator, path).run()
         damaged = partial if ending == "jsonl" else partial / "part-000001.arrow"
@@ -433,7 +434,7 @@ async def test_what_an_earlier_version_began_keeps_its_columns(
         sandbox.add(id=f"sreq_{number}", created_at=number)
     path = tmp_path / f"out.{ending}"
     fields = None if ending == "jsonl" else columns.first_columns("/scheduling_requests", None)
-    sandbox.faults.script(None, [None, Status(400)])
+    sandbox.faults.script(None, [None, Status(403)])
     with pytest.raises(TimeZestError):
         await export.ExportJob(client.scheduling_requests.list(), path, fields=fields).run()
     state = tmp_path / f"out.{ending}.partial.checkpoint"

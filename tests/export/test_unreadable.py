@@ -61,7 +61,7 @@ async def test_none_is_lost_or_doubled_across_a_resume(
     ids, bad = fill(sandbox)
     path = tmp_path / f"out.{ending}"
     told: list[UnreadableRecord] = []
-    sandbox.faults.script(None, [None] * pages + [Status(400)])
+    sandbox.faults.script(None, [None] * pages + [Status(403)])
     paginator = client.scheduling_requests.list(on_unreadable=told.append)
     with pytest.raises(TimeZestError):
         await export.ExportJob(paginator, path, skip_unreadable=True, batch_size=10).run()
@@ -103,7 +103,7 @@ async def test_the_lines_that_are_durable_are_looked_for(
 ) -> None:
     fill(sandbox)
     path = tmp_path / "out.jsonl"
-    sandbox.faults.script(None, [None, None, Status(400)])
+    sandbox.faults.script(None, [None, None, Status(403)])
     with pytest.raises(TimeZestError):
         await export.to_jsonl(client.scheduling_requests.list(), path, skip_unreadable=True)
     (tmp_path / "out.jsonl.partial.unreadable.jsonl").unlink()
@@ -121,7 +121,7 @@ async def test_one_without_an_id_that_is_met_again_is_kept_once(tmp_path: Path) 
     path = tmp_path / "out.jsonl"
     steps = (
         page(good[0], good[1], nameless, nameless, link="?starting_after=sreq_x"),
-        servers.respond(400),
+        servers.respond(403),
         page(nameless, nameless, good[2], link=None),
     )
     async with (

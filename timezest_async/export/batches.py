@@ -90,13 +90,7 @@ class Batches:
         if self._chunks or self._unreadable:
             chunks, self._chunks, self._pending = self._chunks, [], 0
             lines = [] if self._unreadable is None else self._unreadable.drain()
-            place = attrs.evolve(
-                self._gathered,
-                checkpoint=self._paginator.checkpoint,
-                extent=self.place.extent,
-                unreadable=self.place.unreadable,
-                unreadable_bytes=self.place.unreadable_bytes,
-            )
+            place = attrs.evolve(self._gathered, checkpoint=self._paginator.checkpoint).continuing(self.place)
             self._writing = asyncio.create_task(in_thread(lambda: self._make_durable(chunks, lines, place)))
 
     def _encode(self) -> None:

@@ -1,14 +1,66 @@
-"""Writing so that it survives: a crash, a power cut, or two processes at once."""
+"""Writing so that it survives: a crash, a power cut, two processes at once, or somebody else's files."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from timezest_async.errors import ConfigurationError
+
+# Windows has no links to be refused, and marks binary files.
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OLD: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_PRIVATE: Final = 0o600
+"""The mode of what holds records and is not finished: its owner's alone."""
+
+
+def create(path: Path) -> int:
+    """Make a file that was not there, for its owner alone, in the place of no other's and behind no link.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        FileExistsError: There is something of this name.
+    """
+    return os.open(path, _NEW, _PRIVATE)
+
+
+def reopen(path: Path) -> int:
+    """Open a file that is there, behind no link; return its descriptor.
+
+    Raises:
+        FileNotFoundError: It is gone.
+        OSError: It is a link, or cannot be opened.
+    """
+    return os.open(path, _OLD)
+
+
+def write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write bytes, and make them durable."""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a new file durably, but for its name.
+
+    Raises:
+        FileExistsError: There is something of this name.
+    """
+    descriptor = create(path)
+    try:
+        write_all(descriptor, [data])
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -24,24 +76,85 @@ def sync_folder(folder: Path) -> None:
 
 def sync_file(path: Path) -> None:
     """Make a file's content durable."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+    descriptor = reopen(path)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace(source: Path, target: Path) -> None:
     """Rename a file over another, atomically and durably."""
-    source.replace(target)
+    os.replace(source, target)  # noqa: PTH105 - tests watch the calls of the operating system
     sync_folder(target.parent)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file: after a crash it holds the old text or the new one, never a part."""
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    replace(draft, path)
+def install(source: Path, target: Path) -> None:
+    """Rename a file durably, unless there is one of that name: it is never replaced.
+
+    Raises:
+        FileExistsError: There is.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        # Of a run that was cut short right here there may be both names of the file.
+        if not same_file(source, target):
+            raise
+    except OSError:  # a file system without links
+        if target.exists():
+            raise FileExistsError(f"{target} exists") from None
+        os.rename(source, target)  # noqa: PTH104 - as above
+    else:
+        sync_folder(target.parent)
+    source.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Return whether two names are of the same file."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def usual_mode(path: Path) -> int:
+    """Give the mode of the file that is there, else that of any new file."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a small file: after a crash it holds the old text or the new one, never a part.
+
+    Args:
+        path: The file.
+        text: What it is to hold.
+        private: Whether it is for its owner alone; else for whom the old one was, or any new file would be.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        write_new(draft, text.encode())
+        if not private:
+            draft.chmod(usual_mode(path))
+        replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def sweep(path: Path) -> None:
+    """Remove the drafts of a file that a crash left; only for who alone may write it."""
+    prefix, ending = f".{path.name}.", ".new"
+    for draft in path.parent.iterdir():
+        middle = draft.name.removeprefix(prefix).removesuffix(ending)
+        if len(middle) == len(draft.name) - len(prefix) - len(ending) == 16:
+            draft.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:
@@ -57,7 +170,7 @@ def locked(path: Path) -> Generator[None, None, None]:
     """Hold a lock file, which goes with the process however it ends.
 
     Raises:
-        ConfigurationError: Another process holds it, or its folder is missing.
+        ConfigurationError: Another process holds it, its folder is missing, or its name is a link.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on Windows, where an open file cannot be replaced anyway
@@ -66,9 +179,13 @@ def locked(path: Path) -> Generator[None, None, None]:
         return
     while True:
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o644)
         except FileNotFoundError:
             raise ConfigurationError(f"there is no folder {path.parent}: make it first") from None
+        except OSError as error:
+            if not path.is_symlink():
+                raise
+            raise ConfigurationError(f"{path} is a link: remove it ({error.strerror})") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -89,6 +206,11 @@ def locked(path: Path) -> Generator[None, None, None]:
 def _is_still(path: Path, descriptor: int) -> bool:
     """Tell whether a path still names an open file, which its last holder may have removed."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is the one of this name."""
+    return _is_still(path, descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -14,7 +15,8 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.batches import Batches
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.durable import locked, remove, replace, sync_folder
+from timezest_async.export.durable import locked, remove, sweep, sync_folder
+from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.states import Names, Order, Phase, Place, Unfinished
@@ -173,7 +175,7 @@ class ExportJob:
                 self._tracker.turned("finishing")
                 await in_thread(lambda: self._finish(unfinished, place))
             finally:
-                await in_thread(self._writer.close)
+                await in_thread(self._close)
         self._tracker.turned("done")
         return Summary.of(self.names.target, place, self.progress)
 
@@ -183,6 +185,7 @@ class ExportJob:
         if names.target.is_dir():
             raise ConfigurationError(f"{names.target} is a folder: name a file")
         if not self.order.overwrite:
+            sweep(names.state)
             unfinished = Unfinished.load(names.state)
             if unfinished is not None:
                 if not self._resumes:
@@ -193,6 +196,9 @@ class ExportJob:
                 if not self._other_key:
                     unfinished.order.check_account(self.order, names.target)
                 unfinished.order.check_same(self.order, names.target)
+                is_new = not unfinished.order.overwrite and unfinished.phase is not Phase.READY
+                if is_new and os.path.lexists(names.target):
+                    raise made_meanwhile(names.target)
                 return self._take_over(unfinished)
             if names.target.exists():
                 if self._resumes:
@@ -209,7 +215,7 @@ class ExportJob:
         remove(names.state)
         remove(names.partial)
         remove(names.partial_unreadable)
-        unfinished = Unfinished(self.order)
+        unfinished = Unfinished(self.order, export=secrets.token_hex(8))
         unfinished.save(names.state)
         return unfinished
 
@@ -239,7 +245,7 @@ class ExportJob:
             if not self._writer.keeps_place:
                 attrs.evolve(unfinished, place=place).save(self.names.state)
 
-        place = await in_thread(lambda: self._open(place, keep))
+        place = await in_thread(lambda: self._open(place, unfinished.export, keep))
         self._tracker.begun(place)
         left = None if self.order.limit is None else self.order.limit - place.records
         unreadable = self._unreadable if self.order.skip_unreadable else None
@@ -269,9 +275,9 @@ class ExportJob:
             await batches.flush()
         return batches.place
 
-    def _open(self, place: Place | None, keep: Callable[[Place], None]) -> Place:
+    def _open(self, place: Place | None, export: str, keep: Callable[[Place], None]) -> Place:
         """Go back to what is durable, or start."""
-        first = Place(0, self.order.start)
+        first = Place(0, self.order.start, export=export)
         if place is not None or self._writer.keeps_place:
             place = self._writer.restore(place or first)
         self._unreadable.restore(place or first)
@@ -281,22 +287,28 @@ class ExportJob:
         return place
 
     def _finish(self, unfinished: Unfinished, place: Place) -> None:
-        names = self.names
+        names, overwrite = self.names, self.order.overwrite
+        unfinished = attrs.evolve(unfinished, place=place)
         if unfinished.phase is not Phase.READY:
-            attrs.evolve(unfinished, phase=Phase.READ, place=place).save(names.state)
-            self._writer.finish()
-            attrs.evolve(unfinished, phase=Phase.READY, place=place).save(names.state)
-        # Where it is missing it was renamed before a crash, and only tidying up is left.
-        if self._writer.whole.exists():
-            if not place.unreadable and self.order.overwrite:
-                remove(names.unreadable)
-            self._unreadable.finish()
-            for ending in self._writer.sidecars:
-                remove(names.target.with_name(names.target.name + ending))
-            replace(self._writer.whole, names.target)
+            attrs.evolve(unfinished, phase=Phase.READ).save(names.state)
+            whole = self._writer.finish(place)
+            unfinished = attrs.evolve(unfinished, phase=Phase.READY, whole=whole)
+            unfinished.save(names.state)
+        if not overwrite and names.target.exists() and not is_file_of(names.target, unfinished.whole):
+            raise made_meanwhile(names.target)
+        self._unreadable.finish(place, overwrite=overwrite)
+        for ending in self._writer.sidecars:
+            remove(names.target.with_name(names.target.name + ending))
+        give_name(self._writer.whole, names.target, unfinished.whole, overwrite=overwrite)
         remove(names.partial)
         remove(names.state)
         sync_folder(names.target.parent)
+
+    def _close(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._unreadable.close()
 
 
 def read_unfinished(path: str | os.PathLike[str]) -> Unfinished | None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.columns import first_columns
 from timezest_async.export.durable import write_text
+from timezest_async.export.fingerprints import Fingerprint
 from timezest_async.export.formats import Compression, Format, Shape
+from timezest_async.export.seals import sealed, unsealed
 from timezest_async.pagination import Checkpoint
 
-_VERSION = 1
+_VERSION: Final = 2
+_UNSEALED: Final = 1
+"""The version that had no checksums."""
+_NOT_OURS: Final = (AttributeError, KeyError, RecursionError, TypeError, ValueError, InvalidRequestError)
+"""What reading something else raises."""
 
 
 class Phase(StrEnum):
@@ -36,11 +41,14 @@ class Place:
     Attributes:
         records: How many records.
         checkpoint: What goes on after the last of them.
-        extent: How much of the output holds them: bytes of a file, or parts of a folder.
+        extent: How much of the output holds them: bytes of a file, parts of a folder, or rows of a table.
+        digest: A checksum over that; empty where it is not known.
         first: The ``created_at`` (epoch seconds, UTC) of the first record, or None.
         last: That of the last one.
         unreadable: How many records could not be read and are kept beside it.
         unreadable_bytes: How much of the file of these is durable.
+        unreadable_digest: A checksum over that.
+        export: The name of the export, so that no other one's output is taken for this one's.
     """
 
     records: int
@@ -50,6 +58,9 @@ class Place:
     last: int | None = None
     unreadable: int = 0
     unreadable_bytes: int = 0
+    digest: str = ""
+    unreadable_digest: str = ""
+    export: str = ""
 
     def after(self, records: Sequence[Any]) -> Place:
         """Give the place some records further on, with the checkpoint and the extent that it has."""
@@ -58,15 +69,33 @@ class Place:
         first = self.first if self.records else _epoch(records[0])
         return attrs.evolve(self, records=self.records + len(records), first=first, last=_epoch(records[-1]))
 
+    def continuing(self, place: Place) -> Place:
+        """Give this place, what is durable of its output taken from another one."""
+        return attrs.evolve(
+            self,
+            extent=place.extent,
+            digest=place.digest,
+            unreadable=place.unreadable,
+            unreadable_bytes=place.unreadable_bytes,
+            unreadable_digest=place.unreadable_digest,
+        )
+
     def to_text(self) -> str:
-        """Write it as JSON."""
-        return json.dumps(attrs.asdict(self, recurse=False) | {"checkpoint": self.checkpoint.to_text()})
+        """Write it as JSON, with a checksum."""
+        return sealed(attrs.asdict(self, recurse=False) | {"checkpoint": self.checkpoint.to_text()})
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what ``to_text`` wrote."""
-        value = json.loads(text)
-        return cls(**value | {"checkpoint": Checkpoint.from_text(value["checkpoint"])})
+        """Read what ``to_text`` wrote.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        value, is_sealed = unsealed(text)
+        if is_sealed != ("export" in value):
+            raise ValueError("it is damaged: it lacks its checksum")
+        checkpoint = Checkpoint.from_text(value.pop("checkpoint"))
+        return cls(checkpoint=checkpoint, **value)
 
 
 def _epoch(record: Any) -> int | None:
@@ -140,11 +169,15 @@ class Unfinished:
         phase: How far it is.
         place: What is durable (for a database, as it was at the start: it keeps its own place); None
             where nothing is yet.
+        export: What it is called in its output; empty where it was begun before there were such names.
+        whole: What the output is when it is ready; None where nobody noted it.
     """
 
     order: Order
     phase: Phase = Phase.READING
     place: Place | None = None
+    export: str = ""
+    whole: Fingerprint | None = None
 
     def save(self, path: Path) -> None:
         """Write it to its file, durably."""
@@ -159,8 +192,10 @@ class Unfinished:
             "columns": order.columns,
             "phase": self.phase,
             "place": None if self.place is None else self.place.to_text(),
+            "export": self.export,
+            "whole": None if self.whole is None else attrs.asdict(self.whole),
         }
-        write_text(path, json.dumps(value, indent=1) + "\n")
+        write_text(path, sealed(value), private=True)
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -170,8 +205,8 @@ class Unfinished:
             ConfigurationError: The file is something else.
         """
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            _check_version(value["timezest_export"])
+            value, is_sealed = unsealed(path.read_bytes())
+            _check_version(value["timezest_export"], is_sealed=is_sealed)
             start, shape = Checkpoint.from_text(value["start"]), _shape(value["shape"])
             order = Order(
                 start,
@@ -182,10 +217,11 @@ class Unfinished:
                 tuple(value.get("columns") or first_columns(start.path, shape.fields)),
             )
             place = None if value["place"] is None else Place.from_text(value["place"])
-            unfinished = cls(order, Phase(value["phase"]), place)
+            whole = Fingerprint(**value["whole"]) if value.get("whole") else None
+            unfinished = cls(order, Phase(value["phase"]), place, value.get("export", ""), whole)
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError, ValueError, InvalidRequestError) as error:
+        except _NOT_OURS as error:
             raise ConfigurationError(
                 f"{path} is not the checkpoint of an export by this version ({error}): start anew with "
                 "overwrite=True"
@@ -193,9 +229,11 @@ class Unfinished:
         return unfinished
 
 
-def _check_version(version: object) -> None:
-    if version != _VERSION:
+def _check_version(version: object, *, is_sealed: bool) -> None:
+    if version not in {_UNSEALED, _VERSION}:
         raise ValueError(f"it is of version {version!r}")
+    if is_sealed != (version == _VERSION):
+        raise ValueError("it is damaged: it lacks its checksum")
 
 
 def _shape(value: Mapping[str, Any]) -> Shape:
@@ -206,6 +244,11 @@ def _shape(value: Mapping[str, Any]) -> Shape:
         None if fields is None else tuple(fields),
         value["raw_csv"],
     )
+
+
+def damaged(output: Path, reason: str) -> ConfigurationError:
+    """Make the error for an output that is not what its checkpoint says."""
+    return ConfigurationError(f"{output} cannot be resumed, {reason}: start anew with overwrite=True")
 
 
 @attrs.frozen

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import attrs
 
-from timezest_async.export.durable import remove, replace, sync_folder
+from timezest_async.export.appended import AppendedFile
+from timezest_async.export.durable import remove
+from timezest_async.export.endings import give_name
+from timezest_async.export.fingerprints import Fingerprint
 from timezest_async.export.json_text import exact_bytes
 from timezest_async.export.states import Place
-from timezest_async.export.writers.base import damaged
 from timezest_async.models.reading import UnreadableRecord
 from timezest_async.pagination import OnUnreadable
 
@@ -25,6 +26,7 @@ class UnreadableFile:
     """
 
     def __init__(self, partial: Path, target: Path, beside: OnUnreadable) -> None:
+        self._file = AppendedFile(partial)
         self._partial = partial
         self._target = target
         self._beside = beside
@@ -44,17 +46,8 @@ class UnreadableFile:
         if not place.unreadable:
             remove(self._partial)
             return
-        try:
-            with self._partial.open("r+b") as file:
-                lines = file.read(place.unreadable_bytes)
-                file.truncate(place.unreadable_bytes)
-        except FileNotFoundError:
-            raise damaged(self._partial, "it is gone") from None
-        if len(lines) < place.unreadable_bytes:
-            raise damaged(
-                self._partial, f"it has {len(lines)} bytes where {place.unreadable_bytes} were durable"
-            )
-        self._maybe_again = set(map(_raw, lines.split(b"\n")))
+        self._file.restore(_durable(place))
+        self._maybe_again = set(map(_raw, self._partial.read_bytes().split(b"\n")))
 
     def take(self, record: UnreadableRecord) -> None:
         """Take a record; call it in the place of a paginator's ``on_unreadable``."""
@@ -78,19 +71,35 @@ class UnreadableFile:
         """Make lines durable; return the place with them."""
         if not lines:
             return place
-        with self._partial.open("ab") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
         if not place.unreadable:
-            sync_folder(self._partial.parent)
-        return attrs.evolve(place, unreadable=place.unreadable + len(lines), unreadable_bytes=size)
+            self._file.create()
+        durable = self._file.append(lines)
+        return attrs.evolve(
+            place,
+            unreadable=place.unreadable + len(lines),
+            unreadable_bytes=durable.length,
+            unreadable_digest=durable.digest,
+        )
 
-    def finish(self) -> None:
-        """Give the file its name."""
-        if self._partial.exists():
-            replace(self._partial, self._target)
+    def finish(self, place: Place, *, overwrite: bool) -> None:
+        """Give the file its name, if there is any; can be done again after a crash.
+
+        Raises:
+            ConfigurationError: It is not what was written, or there is another one of that name.
+        """
+        self.close()
+        if place.unreadable:
+            give_name(self._partial, self._target, _durable(place), overwrite=overwrite)
+        elif overwrite:
+            remove(self._target)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _durable(place: Place) -> Fingerprint:
+    return Fingerprint(place.unreadable_bytes, place.unreadable_digest)
 
 
 def _raw(line: bytes) -> bytes:

@@ -11,8 +11,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.states import Place
+from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.states import Place, damaged
 from timezest_async.models import Record
+
+__all__ = ["Writer", "at", "damaged", "require"]
 
 Chunk = TypeVar("Chunk")
 
@@ -60,23 +63,29 @@ class Writer(ABC, Generic[Chunk]):
             OSError: The disk is full, or fails.
         """
 
-    def finish(self) -> None:
-        """Make ``whole`` of what was written; can be done again after a crash."""
+    def finish(self, place: Place) -> Fingerprint:  # noqa: ARG002 - others look at it
+        """Make ``whole`` of what was written, durably; can be done again after a crash.
+
+        Args:
+            place: Where all is durable.
+
+        Returns:
+            What ``whole`` is.
+
+        Raises:
+            ConfigurationError: The output is not what was written.
+        """
         self.close()
+        return Fingerprint.of(self.whole)
 
     @abstractmethod
     def close(self) -> None:
         """Release files; closing twice is fine."""
 
 
-def at(place: Place, extent: int) -> Place:
-    """Give a place with another extent."""
-    return attrs.evolve(place, extent=extent)
-
-
-def damaged(output: Path, reason: str) -> ConfigurationError:
-    """Make the error for an output that is not what its checkpoint says."""
-    return ConfigurationError(f"{output} cannot be resumed, {reason}: start anew with overwrite=True")
+def at(place: Place, extent: int, digest: str = "") -> Place:
+    """Give a place where so much of the output is durable."""
+    return attrs.evolve(place, extent=extent, digest=digest)
 
 
 def require(module: str, extra: str) -> Any:

@@ -15,7 +15,8 @@ import msgspec
 from timezest_async.export.cells import Getter, bounded_getter, extra_json, text
 from timezest_async.export.columns import Column, Kind, Table
 from timezest_async.export.json_text import json_bytes, well_formed
-from timezest_async.export.writers.base import require
+from timezest_async.export.states import Place
+from timezest_async.export.writers.base import at, require
 from timezest_async.export.writers.database import DatabaseWriter
 from timezest_async.models import Record
 
@@ -28,6 +29,9 @@ _TYPES: Final = {
     Kind.TEXTS: "VARCHAR[]",
     Kind.EXTRA: "JSON",
 }
+
+_COUNTED: Final = "counted"
+"""Stands where other formats note a checksum."""
 
 Rows = list[dict[str, Any]]
 
@@ -69,6 +73,21 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         """Insert rows."""
         rows = [row for chunk in chunks for row in chunk]
         connection.execute(self._insert, [json_bytes(rows, escapes=False).decode()])
+
+    def add(self, connection: Any, chunks: Sequence[Rows], place: Place) -> Place:
+        """Insert rows and count them; DuckDB has checksums of its own."""
+        self.insert(connection, chunks)
+        return at(place, place.extent + sum(map(len, chunks)), _COUNTED)
+
+    def check(self, connection: Any, place: Place) -> None:
+        """Compare the table's columns, and read all that is in it, which DuckDB has checksums of."""
+        name = self.table.name
+        found = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {name})").fetchall()  # noqa: S608 - a constant
+        if [column for column, _ in found] != [column.name for column in self.table.columns]:
+            raise ValueError("its table is not the export's")
+        [[count, _]] = connection.execute(f"SELECT count(*), bit_xor(hash({name})) FROM {name}").fetchall()  # noqa: S608 - constants
+        if place.digest and count != place.extent:
+            raise ValueError(f"it has {count:,} rows where {place.extent:,} were durable")
 
     def forget(self, connection: Any, chunks: Sequence[Rows]) -> None:
         """Delete the rows of the same ids; a key would cost more than it gives."""

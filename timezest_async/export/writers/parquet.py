@@ -5,12 +5,14 @@ The parts are of Arrow's own format, which costs little to write and to read onc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from timezest_async.export.columns import Table
-from timezest_async.export.durable import remove, sync_file, sync_folder
+from timezest_async.export.durable import create, remove, sync_file, sync_folder, write_new
+from timezest_async.export.fingerprints import Fingerprint, new_digest
 from timezest_async.export.states import Place
 from timezest_async.export.writers.arrow import ArrowBatch, ArrowColumns, ArrowTable
 from timezest_async.export.writers.base import Writer, at, damaged, require
@@ -28,6 +30,7 @@ class ParquetWriter(Writer[ArrowBatch]):
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         self._folder = output
+        self._identity: os.stat_result | None = None
         self._arrow = ArrowColumns(path, table)
         self._pa: Any = require("pyarrow", "parquet")
         self._ipc: Any = require("pyarrow.ipc", "parquet")
@@ -44,8 +47,9 @@ class ParquetWriter(Writer[ArrowBatch]):
     def create(self, place: Place) -> Place:
         """Make an empty folder."""
         remove(self._folder)
-        self._folder.mkdir()
+        self._folder.mkdir(mode=0o700)
         sync_folder(self._folder.parent)
+        self._identity = self._folder.lstat()
         return at(place, 0)
 
     def restore(self, place: Place) -> Place | None:
@@ -56,6 +60,9 @@ class ParquetWriter(Writer[ArrowBatch]):
             raise damaged(self._folder, f"{missing[0].name} is missing from it")
         for stray in present - durable:
             remove(stray)
+        for _ in self._tables(place):
+            pass
+        self._identity = self._folder.lstat()
         return place
 
     def encode(self, records: Sequence[Record]) -> ArrowBatch:
@@ -65,30 +72,72 @@ class ParquetWriter(Writer[ArrowBatch]):
     def commit(self, chunks: Sequence[ArrowBatch], place: Place) -> Place:
         """Write a part."""
         number = place.extent + 1
-        with (
-            self._pa.OSFile(str(self._part(number)), "wb") as file,
-            self._ipc.new_file(file, self._arrow.schema) as writer,
-        ):
+        sink = self._pa.BufferOutputStream()
+        with self._ipc.new_file(sink, self._arrow.schema) as writer:
             for batch in chunks:
                 writer.write_batch(batch)
-        sync_file(self._part(number))
+        data: bytes = sink.getvalue().to_pybytes()
+        if not self._is_ours():
+            raise damaged(self._folder, "another program took it away or put another folder there")
+        remove(self._part(number))
+        write_new(self._part(number), data)
         sync_folder(self._folder)
-        return at(place, number)
+        return at(place, number, _chained(place.digest, data))
 
-    def finish(self) -> None:
+    def _is_ours(self) -> bool:
+        try:
+            return self._identity is not None and os.path.samestat(self._identity, self._folder.lstat())
+        except FileNotFoundError:
+            return False
+
+    def finish(self, place: Place) -> Fingerprint:
         """Put the parts together, some at a time."""
+        remove(self.whole)
+        os.close(create(self.whole))
         with self._parquet.ParquetWriter(self.whole, self._arrow.schema, compression=_COMPRESSION) as writer:
-            for table in self._row_groups():
+            for table in self._row_groups(place):
                 writer.write_table(table, row_group_size=_ROW_GROUP)
         sync_file(self.whole)
         sync_folder(self._folder)
+        return super().finish(place)
 
-    def _row_groups(self) -> Iterator[ArrowTable]:
+    def _tables(self, place: Place) -> Iterator[ArrowTable]:
+        """Read the durable parts, each once it is seen to be what was written.
+
+        Raises:
+            ConfigurationError: One is not, or they have other records than was noted.
+        """
+        digest, rows = "", 0
+        parts = [self._part(number) for number in range(1, place.extent + 1)]
+        for part in parts:
+            digest = _chained(digest, self._read(part))
+        # Before any is parsed: damaged ones may end the process.
+        if place.digest not in {"", digest}:
+            raise damaged(self._folder, "what was written was changed since")
+        for part in parts:
+            try:
+                with self._ipc.open_file(self._pa.BufferReader(self._read(part))) as reader:
+                    table = reader.read_all()
+                if not place.digest:
+                    table.validate(full=True)
+            except (self._pa.ArrowException, OSError) as error:
+                raise damaged(part, str(error).partition("\n")[0]) from None
+            rows += table.num_rows
+            yield table
+        if rows != place.records:
+            raise damaged(self._folder, f"it has {rows:,} records where {place.records:,} were durable")
+
+    def _read(self, part: Path) -> bytes:
+        try:
+            return part.read_bytes()
+        except FileNotFoundError:
+            raise damaged(self._folder, f"{part.name} is missing from it") from None
+
+    def _row_groups(self, place: Place) -> Iterator[ArrowTable]:
         tables: list[ArrowTable] = []
         rows = 0
-        for part in sorted(self._folder.glob("part-*.arrow")):
-            with self._pa.memory_map(str(part)) as file, self._ipc.open_file(file) as reader:
-                tables.append(reader.read_all())
+        for table in self._tables(place):
+            tables.append(table)
             rows += tables[-1].num_rows
             if rows >= _ROW_GROUP:
                 yield self._pa.concat_tables(tables)
@@ -98,3 +147,11 @@ class ParquetWriter(Writer[ArrowBatch]):
 
     def close(self) -> None:
         """Nothing stays open between batches."""
+
+
+def _chained(digest: str, data: bytes) -> str:
+    """Give the checksum over parts, from that over all but the last, and the last."""
+    chained = new_digest()
+    chained.update(digest.encode())
+    chained.update(data)
+    return chained.hexdigest()

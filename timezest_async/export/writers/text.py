@@ -7,13 +7,14 @@ formats' documents (RFC 1952, 2.2; RFC 8878, 3.1), so that it can be cut after a
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
+from timezest_async.export.appended import AppendedFile
 from timezest_async.export.cells import FlatColumns, field_getter
 from timezest_async.export.columns import Kind, Table
+from timezest_async.export.fingerprints import Fingerprint
 from timezest_async.export.formats import Compression, Format, Shape
 from timezest_async.export.json_text import json_bytes
 from timezest_async.export.spreadsheets import csv_text, defused
@@ -101,7 +102,7 @@ class TextWriter(Writer[bytes]):
         self._output = output
         self._head, self.encode_records = make_encoder(path, table, shape)
         self._compress = make_compressor(shape.compression)
-        self._file: BinaryIO | None = None
+        self._file = AppendedFile(output)
 
     @property
     def whole(self) -> Path:
@@ -110,20 +111,12 @@ class TextWriter(Writer[bytes]):
 
     def create(self, place: Place) -> Place:
         """Start an empty file, with a CSV's header."""
-        self._file = self._output.open("wb")
-        return at(place, self._append([self._head]))
+        self._file.create()
+        return self._append([self._head], place)
 
     def restore(self, place: Place) -> Place | None:
-        """Cut the file to its durable length."""
-        try:
-            self._file = self._output.open("r+b")
-        except FileNotFoundError:
-            raise damaged(self._output, "it is gone") from None
-        length = self._file.seek(0, os.SEEK_END)
-        if length < place.extent:
-            raise damaged(self._output, f"it has {length} bytes where {place.extent} were durable")
-        self._file.truncate(place.extent)
-        self._file.seek(place.extent)
+        """Cut the file to what is durable."""
+        self._file.restore(Fingerprint(place.extent, place.digest))
         return place
 
     def encode(self, records: Sequence[Record]) -> bytes:
@@ -132,20 +125,22 @@ class TextWriter(Writer[bytes]):
 
     def commit(self, chunks: Sequence[bytes], place: Place) -> Place:
         """Append lines."""
-        return at(place, self._append(chunks))
+        return self._append(chunks, place)
 
-    def _append(self, chunks: Sequence[bytes]) -> int:
-        if self._file is None:
-            raise ValueError("the file is closed")
+    def _append(self, chunks: Sequence[bytes], place: Place) -> Place:
         if self._compress is not None and any(chunks):
             chunks = [self._compress(b"".join(chunks))]
-        self._file.writelines(chunks)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        durable = self._file.append(chunks)
+        return at(place, durable.length, durable.digest)
+
+    def finish(self, place: Place) -> Fingerprint:
+        """Close the file, once it is seen to be what was written."""
+        self.close()
+        found = super().finish(place)
+        if not Fingerprint(place.extent, place.digest).is_of(found):
+            raise damaged(self._output, "another program changed it")
+        return found
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
+        self._file.close()
