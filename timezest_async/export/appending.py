@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from timezest_async.export.columns import choose_columns
+from timezest_async.export.durable import usual_mode
 from timezest_async.export.finished import check_finished, check_length, fingerprint, gone
 from timezest_async.export.formats import Shape
 from timezest_async.export.seen import PATH, State
@@ -40,7 +41,8 @@ class Appender:
         self._state = state
         self._memory = memory
         self._size = size
-        self._writer = make_writer(target, PATH, choose_columns(PATH, state.columns), shape)
+        # A link is followed here: what is appended to is the user's own file.
+        self._writer = make_writer(target.resolve(), PATH, choose_columns(PATH, state.columns), shape)
         self._place = Place(0, Checkpoint(PATH, ("",)), extent=state.length)
         self._chunks: list[Any] = []
         self._is_open = False
@@ -124,4 +126,6 @@ class Appender:
         if goes_on:
             self._writer.restore(self._place)
         else:
+            mode = usual_mode(self._target)
             self._place = self._writer.create(self._place)
+            self._target.chmod(mode)

@@ -63,8 +63,8 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
         """Put records into the table of an export; return the place with its rows, and their checksum."""
 
     @abstractmethod
-    def check(self, connection: Any, place: Place) -> None:
-        """Read all that is in the database.
+    def check(self, connection: Any, place: Place) -> Place:
+        """Read all that is in the database; return the place with its rows, and their checksum.
 
         Raises:
             ValueError: It is not what is durable; or what its library raises.
@@ -112,7 +112,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
             begun, now = durable.checkpoint, place.checkpoint
             if (durable.export, begun.path, begun.queries) != (place.export, now.path, now.queries):
                 raise ValueError("it is of another export")
-            self.check(connection, durable)
+            durable = self.check(connection, durable)
         self._own()
         return durable
 

@@ -79,7 +79,7 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         self.insert(connection, chunks)
         return at(place, place.extent + sum(map(len, chunks)), _COUNTED)
 
-    def check(self, connection: Any, place: Place) -> None:
+    def check(self, connection: Any, place: Place) -> Place:
         """Compare the table's columns, and read all that is in it, which DuckDB has checksums of."""
         name = self.table.name
         found = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {name})").fetchall()  # noqa: S608 - a constant
@@ -88,6 +88,7 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         [[count, _]] = connection.execute(f"SELECT count(*), bit_xor(hash({name})) FROM {name}").fetchall()  # noqa: S608 - constants
         if place.digest and count != place.extent:
             raise ValueError(f"it has {count:,} rows where {place.extent:,} were durable")
+        return at(place, count, _COUNTED)
 
     def forget(self, connection: Any, chunks: Sequence[Rows]) -> None:
         """Delete the rows of the same ids; a key would cost more than it gives."""

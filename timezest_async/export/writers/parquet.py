@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ class ParquetWriter(Writer[ArrowBatch]):
 
     def restore(self, place: Place) -> Place | None:
         """Remove what is beyond the durable parts."""
-        durable = {self._part(number) for number in range(1, place.extent + 1)}
+        durable = set(self._parts(place))
         present = set(self._folder.iterdir()) if self._folder.is_dir() else set[Path]()
         if missing := sorted(durable - present):
             raise damaged(self._folder, f"{missing[0].name} is missing from it")
@@ -63,7 +64,7 @@ class ParquetWriter(Writer[ArrowBatch]):
         for _ in self._tables(place):
             pass
         self._identity = self._folder.lstat()
-        return place
+        return at(place, place.extent, self._digest(place))
 
     def encode(self, records: Sequence[Record]) -> ArrowBatch:
         """Make an Arrow batch."""
@@ -107,14 +108,11 @@ class ParquetWriter(Writer[ArrowBatch]):
         Raises:
             ConfigurationError: One is not, or they have other records than was noted.
         """
-        digest, rows = "", 0
-        parts = [self._part(number) for number in range(1, place.extent + 1)]
-        for part in parts:
-            digest = _chained(digest, self._read(part))
         # Before any is parsed: damaged ones may end the process.
-        if place.digest not in {"", digest}:
+        if place.digest not in {"", self._digest(place)}:
             raise damaged(self._folder, "what was written was changed since")
-        for part in parts:
+        rows = 0
+        for part in self._parts(place):
             try:
                 with self._ipc.open_file(self._pa.BufferReader(self._read(part))) as reader:
                     table = reader.read_all()
@@ -126,6 +124,12 @@ class ParquetWriter(Writer[ArrowBatch]):
             yield table
         if rows != place.records:
             raise damaged(self._folder, f"it has {rows:,} records where {place.records:,} were durable")
+
+    def _parts(self, place: Place) -> list[Path]:
+        return [self._part(number) for number in range(1, place.extent + 1)]
+
+    def _digest(self, place: Place) -> str:
+        return reduce(_chained, map(self._read, self._parts(place)), "")
 
     def _read(self, part: Path) -> bytes:
         try:

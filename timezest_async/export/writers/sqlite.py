@@ -93,7 +93,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
         [[last]] = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {self.table.name}").fetchall()  # noqa: S608 - a constant
         return int(last)
 
-    def check(self, connection: Any, place: Place) -> None:
+    def check(self, connection: Any, place: Place) -> Place:
         """Compare the table's declaration, and each row by the sum of their checksums."""
         [[verdict]] = connection.execute("PRAGMA integrity_check(1)").fetchall()
         if verdict != "ok":
@@ -109,6 +109,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
             total = (total + _sum(rows)) % _MODULUS
         if place.digest and (count, f"{total:x}") != (place.extent, place.digest):
             raise ValueError("its rows are not what was written")
+        return at(place, count, f"{total:x}")
 
 
 def _sum(rows: Iterable[tuple[Any, ...]]) -> int:

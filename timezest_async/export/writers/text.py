@@ -117,7 +117,8 @@ class TextWriter(Writer[bytes]):
     def restore(self, place: Place) -> Place | None:
         """Cut the file to what is durable."""
         self._file.restore(Fingerprint(place.extent, place.digest))
-        return place
+        durable = self._file.fingerprint
+        return at(place, durable.length, durable.digest)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Make lines."""
