@@ -98,25 +98,15 @@ def install(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        # Of a run that was cut short right here there may be both names of the file.
-        if not same_file(source, target):
-            raise
+        raise
     except OSError:  # a file system without links
         if target.exists():
             raise FileExistsError(f"{target} exists") from None
         os.rename(source, target)  # noqa: PTH104 - as above
     else:
         sync_folder(target.parent)
-    source.unlink(missing_ok=True)
+        source.unlink()
     sync_folder(target.parent)
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Return whether two names are of the same file."""
-    try:
-        return os.path.samestat(one.lstat(), other.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def usual_mode(path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.durable import install, replace, usual_mode
+from timezest_async.export.durable import install, remove, replace, usual_mode
 from timezest_async.export.fingerprints import Fingerprint
 from timezest_async.export.states import damaged
 
@@ -37,7 +37,10 @@ def give_name(source: Path, target: Path, expected: Fingerprint | None, *, overw
     try:
         install(source, target)
     except FileExistsError:
-        raise made_meanwhile(target) from None
+        # A run that was cut short right there left both names of the file.
+        if expected is None or not is_file_of(target, expected):
+            raise made_meanwhile(target) from None
+        remove(source)
 
 
 def is_file_of(path: Path, expected: Fingerprint | None) -> bool:

@@ -184,8 +184,8 @@ class ExportJob:
         names = self.names
         if names.target.is_dir():
             raise ConfigurationError(f"{names.target} is a folder: name a file")
+        sweep(names.state)
         if not self.order.overwrite:
-            sweep(names.state)
             unfinished = Unfinished.load(names.state)
             if unfinished is not None:
                 if not self._resumes:

@@ -45,8 +45,8 @@ class Writer(ABC, Generic[Chunk]):
         """Go back to what is durable, forgetting what was written beyond it.
 
         Returns:
-            Where the output stands, with its checksum; None where nothing of it is durable, so that ``create``
-            is needed.
+            Where the output stands, with its checksum; None where nothing of it is durable, so that
+            ``create`` is needed.
 
         Raises:
             ConfigurationError: The output is not what it was.

@@ -98,6 +98,9 @@ class ParquetWriter(Writer[ArrowBatch]):
         with self._parquet.ParquetWriter(self.whole, self._arrow.schema, compression=_COMPRESSION) as writer:
             for table in self._row_groups(place):
                 writer.write_table(table, row_group_size=_ROW_GROUP)
+        with self._parquet.ParquetFile(self.whole) as file:
+            if file.metadata.num_rows != place.records:
+                raise damaged(self.whole, "it lacks records")
         sync_file(self.whole)
         sync_folder(self._folder)
         return super().finish(place)
