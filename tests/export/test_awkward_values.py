@@ -177,8 +177,11 @@ def read(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
     rows: list[dict[str, Any]]
     if path.suffix == ".csv":
-        csv.field_size_limit(1 << 30)
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
+        limit = csv.field_size_limit(1 << 30)
+        try:
+            rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
+        finally:
+            csv.field_size_limit(limit)
         for row in rows:
             row |= {name: None for name, cell in row.items() if not cell}
     elif path.suffix == ".parquet":
