@@ -25,7 +25,7 @@ FLIPS = 200 if support.FULL else 4
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service() -> AsyncIterator[Sandbox]:
-    async with Sandbox(records=60) as sandbox:
+    async with Sandbox(records=60, clock=support.stopped_clock) as sandbox:
         yield sandbox
 
 

@@ -112,7 +112,7 @@ async def test_every_picture_of_the_disk_is_whole_or_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, *, overwrite: bool
 ) -> None:
     async with (
-        Sandbox(records=70) as sandbox,
+        Sandbox(records=70, clock=support.stopped_clock) as sandbox,
         TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(1_000_000, 1.0)) as client,
     ):
         expected = readers.expected(sandbox.records(), Path(f"out.{ending}"))
