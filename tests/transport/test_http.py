@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -400,3 +401,11 @@ def test_details_in_details_are_looked_at_once() -> None:
     for name in ("errors", "error", "x"):
         body = f'{{"{name}":' * 150 + "5" + "}" * 150
         assert refused(answer(422, body), errors.ValidationError).message == HTTPStatus(422).phrase
+
+
+@pytest.mark.parametrize("piece", ["<", "<script ", "<style>", "<title", "<a ", "</script", "<title>"])
+@pytest.mark.timeout(10)
+def test_any_markup_is_read_in_little_time(piece: str) -> None:
+    started = time.process_time()
+    refused(answer(400, piece * (60_000 // len(piece))), errors.BadRequestError)
+    assert time.process_time() - started < 0.5

@@ -113,9 +113,9 @@ def _capped(details: Any, key: str) -> Any:
 def _plain_text(text: str) -> str:
     """Return what a person would read of HTML or plain text, in one line."""
     if "<" in text:
-        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         if title and title[1].strip():
             text = title[1]
         else:
-            text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
+            text = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>", " ", text)
     return " ".join(text.split())[:MAX_MESSAGE]
