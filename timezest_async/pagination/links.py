@@ -23,6 +23,7 @@ _PARTS: Final = re.compile(
 )
 """RFC 3986, appendix B."""
 _SHOWN: Final = 200
+_LONGEST: Final = 1 << 16
 
 
 def follow(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callable[[str], str]) -> yarl.URL:
@@ -40,6 +41,8 @@ def follow(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callable[[st
     Raises:
         PaginationError: It leads to another origin, where the API key must not go, or is no link.
     """
+    if len(link) > _LONGEST:
+        raise PaginationError(f"the page's link has {len(link)} characters: no server takes such a URL")
     parts = _PARTS.match(link) if _NOT_BARE.match(link) else None
     query = link.partition("#")[0] if parts is None else parts["query"] or ""
     if parts is not None and (parts["scheme"] is not None or parts["authority"] is not None):
@@ -63,11 +66,16 @@ def follow(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callable[[st
 def _with_filter_of(page_url: yarl.URL, query: str) -> str:
     """Let a link's query have the filter that its page was asked for by, and no other."""
     wanted = page_url.query.getall("filter", [])
-    parameters = query.split("&")
-    filters = [one for one in parameters if unquote_plus(one.partition("=")[0]) == "filter"]
-    if [unquote_plus(one.partition("=")[2]) for one in filters] == wanted:
+    filters: list[str] = []
+    others: list[str] = []
+    for parameter in query.split("&"):
+        name, _, value = parameter.partition("=")
+        if unquote_plus(name) == "filter":
+            filters.append(unquote_plus(value))
+        elif parameter:
+            others.append(parameter)
+    if filters == wanted:
         return query
-    others = [one for one in parameters if one and one not in filters]
     return "&".join([f"filter={quote_plus(text, safe='~,')}" for text in wanted] + others)
 
 
