@@ -6,10 +6,10 @@ what is unfinished is gone on with, from the picture, to the same records. Witho
 
 from __future__ import annotations
 
+import inspect
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Disk:
     """Pictures what is durable below a folder, and keeps a log of the calls that make it so."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert inspect.isbuiltin(os.fsync), "nothing is synced here"
         self.folder = folder
         self.log: list[tuple[str, ...]] = []
         self.pictures: list[Picture] = []
@@ -94,14 +95,6 @@ def restore(picture: Picture, folder: Path) -> None:
             (folder / name).write_bytes(content)
         else:
             restore(content, folder / name)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Spare the disk: what is synced is remembered here, not there."""
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 @pytest.mark.asyncio
