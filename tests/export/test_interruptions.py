@@ -468,3 +468,33 @@ async def test_what_an_earlier_version_began_keeps_its_columns(
     rows = readers.read(path)
     assert [row["id"] for row in rows] == [f"sreq_{number}" for number in reversed(range(60))]
     assert ending == "jsonl" or list(rows[-1]) == list(columns.first_columns("/scheduling_requests", None))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "ending", ["sqlite", "duckdb"] if support.FULL else ["duckdb"]
+)  # SQLite waits for 5 s
+async def test_a_database_that_somebody_looks_into_is_not_called_damaged(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    for number in range(60):
+        sandbox.add(id=f"sreq_{number}", created_at=number)
+    path = tmp_path / f"out.{ending}"
+    sandbox.faults.script(None, [None, Status(403)])
+    with pytest.raises(TimeZestError):
+        await export.ExportJob(client.scheduling_requests.list(), path).run()
+    program = {
+        "sqlite": "import sqlite3; c = sqlite3.connect({!r}); c.execute('BEGIN EXCLUSIVE')",
+        "duckdb": "import duckdb; c = duckdb.connect({!r})",
+    }[ending].format(f"{path}.partial")
+    looker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"{program}; print(1, flush=True); input()",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert looker.stdout is not None
+    await looker.stdout.readline()
+    with pytest.raises(OSError, match="lock"):
+        await export.ExportJob.resume(client, path).run()
+    await looker.communicate(b"\n")
+    await export.ExportJob.resume(client, path).run()
+    assert readers.read(path) == readers.expected(sandbox.records(), path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ Chunk = TypeVar("Chunk")
 
 _OF_DAMAGE: Final = (ArithmeticError, LookupError, OSError, TypeError, ValueError)
 """What a library may raise over a damaged file besides its own errors."""
+_PASSES: Final = re.compile(
+    r"\b(is locked|lock on file|disk is full|no space|permission denied)\b", re.IGNORECASE
+)
 _PLACE: Final = "timezest_export_place"
 
 
@@ -196,14 +200,17 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
 
     @contextmanager
     def _checked(self) -> Generator[None]:
-        """Say of whatever goes wrong that the database is damaged."""
+        """Say of whatever goes wrong that the database is damaged, but of what may pass."""
         try:
             yield
         except ConfigurationError:
             raise
         except (self.errors, InvalidRequestError, *_OF_DAMAGE) as error:
             self.abandon()
-            raise damaged(self._output, str(error).partition("\n")[0]) from None
+            reason = str(error).partition("\n")[0]
+            if _PASSES.search(reason):
+                raise OSError(errno.EBUSY, reason, str(self._output)) from error
+            raise damaged(self._output, reason) from None
 
     def abandon(self) -> None:
         """Close a database that is not as it should be, whatever it says to that."""
