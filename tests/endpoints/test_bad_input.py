@@ -31,6 +31,8 @@ from timezest_async.sandbox import Sandbox
 
 OF_AGENTS = Checkpoint("/agents", ("",))
 
+DEADLINES: list[Any] = [0, -1.0, True, "5", float("nan"), float("inf"), 10**400]
+
 LISTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "unreadable text": ({"filter": "status ="}, FilterSyntaxError, "value"),
     "unknown attribute": ({"filter": "colour = red"}, UnknownAttributeError, "nearest"),
@@ -71,6 +73,10 @@ LISTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "limit a bool": ({"limit": True}, InvalidRequestError, "limit"),
     "limit a float": ({"limit": 2.0}, InvalidRequestError, "limit"),
     "limit text": ({"limit": "20"}, InvalidRequestError, "limit"),
+    **{
+        f"deadline {deadline!r:.9}": ({"deadline": deadline}, InvalidRequestError, "deadline takes a number")
+        for deadline in DEADLINES
+    },
     "checkpoint of another list": ({"checkpoint": OF_AGENTS}, InvalidRequestError, "/agents"),
     "checkpoint and cursor": (
         {"checkpoint": OF_AGENTS, "ending_before": "sreq_a"},
@@ -119,6 +125,17 @@ async def test_get_takes_no_id_of_another_kind(
     assert sandbox.requests_seen == []
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("deadline", DEADLINES)
+@pytest.mark.parametrize("endpoint", ["scheduling_requests", "agents", "teams", "appointment_types"])
+async def test_get_with_a_deadline(
+    endpoint: str, deadline: Any, sandbox: Sandbox, client: TimeZestClient
+) -> None:
+    with pytest.raises(InvalidRequestError, match="deadline takes a number"):
+        await getattr(client, endpoint).get("id", deadline=deadline)
+    assert sandbox.requests_seen == []
+
+
 GOOD: dict[str, Any] = {
     "appointment_type_id": "apty_a",
     "trigger_mode": "pod",
@@ -130,6 +147,8 @@ NO_USER = {"end_user_name": None, "end_user_email": None}
 COMPANY = AssociatedEntity.connectwise_psa_company(id=7)
 
 CREATES: dict[str, tuple[dict[str, Any], str]] = {
+    "deadline zero": ({"deadline": 0}, "deadline takes a number"),
+    "deadline text": ({"deadline": "5"}, "deadline takes a number"),
     "no appointment type": ({"appointment_type_id": ""}, "appointment_type_id"),
     "appointment type a number": ({"appointment_type_id": 3}, "appointment_type_id"),
     "trigger mode unknown": ({"trigger_mode": "email"}, "'pod' or 'generate_url'"),

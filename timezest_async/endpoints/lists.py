@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -14,6 +13,7 @@ from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
 from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
 from timezest_async.transport import Transport
+from timezest_async.transport.settings import LONGEST
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ def check_deadline(deadline: object) -> None:
     """
     if deadline is None:
         return
-    if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline < math.inf:
+    if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline <= LONGEST:
         raise InvalidRequestError(
             f"deadline takes a number of seconds above 0, or None for the client's own, not {deadline!r:.100}"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import inspect
 import ipaddress
-import math
 import re
 import ssl
 from typing import Any, Final
@@ -20,6 +19,10 @@ from timezest_async.transport.hooks import EVENTS, Hooks
 DEFAULT_BASE_URL: Final = "https://api.timezest.com/v1"
 """The service's documented address."""
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}\Z")
+
+
+LONGEST: Final = 1e9
+"""Seconds beyond which nothing is waited for: some 30 years."""
 
 
 @attrs.frozen
@@ -176,10 +179,12 @@ def check_hooks(hooks: object) -> None:
 
 def check_seconds(name: str, value: object, *, zero_allowed: bool = False) -> float:
     """Return a number of seconds above 0 (or at least 0), or raise ConfigurationError."""
-    if not isinstance(value, bool) and isinstance(value, int | float):
-        seconds = float(value)
-        if 0 < seconds < math.inf or (zero_allowed and seconds == 0):
-            return seconds
+    if (
+        not isinstance(value, bool)
+        and isinstance(value, int | float)
+        and (0 < value <= LONGEST or (zero_allowed and value == 0))
+    ):
+        return float(value)
     least = "0 or more" if zero_allowed else "above 0"
     raise ConfigurationError(f"{name} is {value!r}: give a number of seconds, {least}.")
 
