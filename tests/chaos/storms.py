@@ -172,7 +172,7 @@ class Weather:
             timeout=rng.choice((0.02, 0.5, 30.0)),
             deadline=rng.choice((None, None, 0.03, 0.3, 3.0)),
             max_attempts=rng.choice((1, 2, 5)),
-            budget=rng.choice(((1_000_000, 1.0), (1_000_000, 1.0), (25, 0.02))),
+            budget=rng.choice(((1_000_000, 0.02), (1_000_000, 0.02), (25, 0.02))),
             keeps_client=rng.random() < 0.5,
             rng=rng,
         )

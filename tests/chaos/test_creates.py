@@ -103,7 +103,7 @@ class Ledger:
 
 def client_of(base_url: str, rng: random.Random | None = None) -> TimeZestClient:
     client = TimeZestClient(
-        "demo", base_url, timeout=TIMEOUT if rng else 30.0, rate_limiter=RateLimiter(1_000_000, 1.0)
+        "demo", base_url, timeout=TIMEOUT if rng else 30.0, rate_limiter=RateLimiter(1_000_000, 0.05)
     )
     if rng is not None:
         client._transport._random = lambda: rng.random() * 0.01

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import support
 from tests.endpoints.test_bad_input import GOOD
 from timezest_async import (
     BudgetExhaustedError,
@@ -36,7 +37,7 @@ CALLS: dict[str, Callable[..., Awaitable[Any]]] = {
 async def test_what_the_budget_cannot_meet_is_said_at_once(call: str, own: float | None) -> None:
     budget = RateLimiter(1, 60.0)
     async with (
-        Sandbox() as sandbox,
+        Sandbox(clock=support.stopped_clock) as sandbox,
         TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=budget, deadline=own) as client,
     ):
         (await budget.acquire()).answered()
@@ -53,7 +54,7 @@ async def test_what_the_budget_cannot_meet_is_said_at_once(call: str, own: float
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_slow_answer_is_not_waited_for(call: str) -> None:
     async with (
-        Sandbox() as sandbox,
+        Sandbox(clock=support.stopped_clock) as sandbox,
         TimeZestClient(sandbox.api_key, sandbox.base_url, deadline=90.0) as client,
     ):
         sandbox.faults.script(None, [Delay(20.0)] * 4)
@@ -63,7 +64,10 @@ async def test_a_slow_answer_is_not_waited_for(call: str) -> None:
 
 @pytest.mark.asyncio
 async def test_a_record_found_by_reading_a_list_has_one_deadline_for_all_its_pages() -> None:
-    async with Sandbox() as sandbox, TimeZestClient(sandbox.api_key, sandbox.base_url) as client:
+    async with (
+        Sandbox(records=20, clock=support.stopped_clock) as sandbox,
+        TimeZestClient(sandbox.api_key, sandbox.base_url) as client,
+    ):
         sandbox.faults.script(None, [PageSize(1)] * 9)
         sandbox.faults.script(None, [Delay(0.15)] * 9)
         with pytest.raises(RequestTimeoutError, match=r"GET /agents .*deadline of 0\.2 s"):
@@ -74,7 +78,7 @@ async def test_a_record_found_by_reading_a_list_has_one_deadline_for_all_its_pag
 @pytest.mark.parametrize("retry_after", [None, 0, "-1", "soon"])
 async def test_thirty_gets_at_once_outlast_refusals_that_say_nothing(retry_after: Any) -> None:
     async with (
-        Sandbox(records=1) as sandbox,
+        Sandbox(records=1, clock=support.stopped_clock) as sandbox,
         TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(180, 0.8)) as client,
     ):
         [record] = await client.scheduling_requests.list().to_list()

@@ -44,7 +44,7 @@ async def full() -> AsyncIterator[Sandbox]:
 
 
 def make_client(sandbox: Sandbox, attempts: int = 5) -> TimeZestClient:
-    limiter = RateLimiter(1_000_000, 1.0)
+    limiter = RateLimiter(1_000_000, 0.02)
     return TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=limiter, max_attempts=attempts)
 
 

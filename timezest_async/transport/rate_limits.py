@@ -193,6 +193,22 @@ class RateLimiter:
             raise exhausted(wait, within or 0.0)
         return _Slot(self, ticket, waiter.pause)
 
+    def occupy(self) -> Slot:
+        """Return a slot for a request that was sent already, whether there is one or not."""
+        self._in_flight += 1
+        return _Slot(self, next(self._tickets), self._refusals.number)
+
+    def remember(self, until: float) -> None:
+        """Count a request that was sent already, until a time by the limiter's clock."""
+        heapq.heappush(self._freed_at, until)
+
+    def turn_out(self) -> None:
+        """Turn away all who wait."""
+        for waiter in self._waiters:
+            if waiter.waits and not waiter.outcome.get_loop().is_closed():
+                waiter.outcome.set_result(0.0)
+                self._leave(waiter)
+
     def pause(self, seconds: float) -> None:
         """Let nobody send for some seconds, as a 429 demands; a longer pause that runs stays."""
         now = self._clock()

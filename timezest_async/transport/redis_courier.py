@@ -15,81 +15,12 @@ import math
 import secrets
 from collections.abc import Callable
 
-import attrs
-
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
 from timezest_async.transport.budgets import LOST_GRACE, exhausted
 from timezest_async.transport.redis_connections import RedisConnections
-from timezest_async.transport.redis_script import MICROSECONDS, Question, Reply
-from timezest_async.transport.refusals import FIRST_PAUSE, LONGEST_PAUSE
-
-LONGEST_POLL = 1.0
-"""Seconds at most between two questions while somebody waits: only a slot given back unused, or the end
-of a process before it in the line, can be news in the meantime."""
-PATIENCE = 0.5
-"""Seconds by which a process may ask later than promised before others go first."""
-MOST_IN_LINE = 250
-"""Requests of one process in the common line: what one question carries. Others wait behind them."""
-NEVER_SENT = -1
-
-
-@attrs.frozen
-class Terms:
-    """What a budget allows: see ``RedisRateLimiter``."""
-
-    name: str
-    max_requests: int
-    period: float
-    margin: float
-    lease: float
-
-    @property
-    def window(self) -> float:
-        """Seconds for which a request counts."""
-        return self.period + self.margin
-
-
-@attrs.define(eq=False)
-class Waiter:
-    """A request that waits for its turn.
-
-    Attributes:
-        number: Its place among those of this process that have no ticket, or the same.
-        name: Its name in Redis, and then that of its slot.
-        ticket: Its place among all; 0 until Redis has given it one.
-        outcome: None once it may be sent, or what went wrong.
-        within: Seconds that it can wait.
-        latest: When, by the courier's clock, it is too late for it.
-        pause: The number of the last pause before its slot.
-    """
-
-    number: int
-    name: str
-    ticket: int
-    outcome: asyncio.Future[TimeZestError | None]
-    within: float
-    latest: float
-    pause: int = 0
-
-    def place(self) -> tuple[float, int]:
-        """Return what to sort by."""
-        return self.ticket or math.inf, self.number
-
-
-@attrs.define
-class News:
-    """What became of requests, beside that they count: see ``Question``."""
-
-    pause: float = 0.0
-    answered: int = -1
-    lost: int = -1
-    refused: int = -1
-    unsaid: int = -1
-
-    def add(self, other: News) -> None:
-        """Add what is told by others; what is the same, or older, is told once."""
-        for name in ("pause", "answered", "lost", "refused", "unsaid"):
-            setattr(self, name, max(getattr(self, name), getattr(other, name)))
+from timezest_async.transport.redis_memory import Memory, News, Terms, Touch
+from timezest_async.transport.redis_questions import MOST_IN_LINE, PATIENCE, Waiter, question
+from timezest_async.transport.redis_script import MICROSECONDS, Reply
 
 
 class Courier:
@@ -98,13 +29,15 @@ class Courier:
     Args:
         connections: Where Redis is.
         terms: The budget's.
-        clock: Returns seconds that never go backwards, for what is remembered of Redis's last answer.
+        clock: Returns seconds that never go backwards.
 
     Attributes:
+        memory: What this process has sent.
+        on_answer: Called when Redis has answered.
         free: How many requests could be sent, as Redis last said.
         next_at: When, by the clock, the next one can be.
         idle_at: When, by the clock, none counts any more.
-        spent_elsewhere: Names of requests that Redis is still to hear of, since it gave no slot for them.
+        apart: Whether this process has sent without asking since Redis answered last.
     """
 
     idle_at: float
@@ -117,13 +50,15 @@ class Courier:
         self._client = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._waiters: dict[str, Waiter] = {}
-        self._settled: dict[str, int] = {}
         self._untold = News()
+        self._touch = Touch()
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self.spent_elsewhere: dict[str, None] = {}
+        self.memory = Memory(clock, terms.lease + LOST_GRACE + terms.window)
+        self.apart = False
         self.free: int = terms.max_requests
         self.next_at = self.idle_at = -math.inf
+        self.on_answer: Callable[[], None] = lambda: None
 
     def new_name(self, number: int | None = None) -> str:
         """Return a name in Redis for a request.
@@ -172,7 +107,7 @@ class Courier:
             grace: Seconds from now on after which it counts; None if it was never sent.
             news: What else there is to tell of it.
         """
-        self._settled[name] = NEVER_SENT if grace is None else _microseconds(grace + self._terms.window)
+        self.memory.settle(name, None if grace is None else grace + self._terms.window)
         self._untold.add(news or News())
         # Without a connection of a running loop it is a straggler after the end: the lease stands in for it
         # until there is one.
@@ -185,30 +120,47 @@ class Courier:
         self._fail(ConfigurationError("The rate limiter was closed while this request waited for its turn."))
         await self._connections.close()
 
-    def _go(self) -> None:
+    def note_apart(self, name: str) -> None:
+        """Note a request that is sent without a slot from Redis."""
+        self.apart = True
+        self.memory.note(name, told=False)
+        self._go(at_once=False)
+
+    def in_touch(self, timeout: float) -> float | None:
+        """Return when, by the clock, Redis can have given others a slot at the latest; None if unknown.
+
+        Args:
+            timeout: Seconds that a question may take.
+        """
+        heard_at = self._touch.heard_at
+        if self.memory or self._clock() - heard_at <= self._terms.poll + timeout + PATIENCE:
+            return heard_at + self._terms.poll
+        return None
+
+    def _go(self, *, at_once: bool = True) -> None:
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             for waiter in [other for other in self._waiters.values() if other.outcome.get_loop() is not loop]:
                 # Its loop is gone, and with it who waited.
                 del self._waiters[waiter.name]
-                self._settled[waiter.name] = NEVER_SENT
+                self.memory.settle(waiter.name, None)
             self._news = asyncio.Event()
             self._task = loop.create_task(self._carry(), name="timezest_async: shared request budget")
-        self._news.set()
+        if at_once:
+            self._news.set()
 
     async def _carry(self) -> None:
-        """Ask Redis as long as there is something to ask or to tell."""
+        """Ask Redis as long as there is something to ask or to tell, or to remember for it."""
         try:
             await self._connections.open(self._farewell)
-            while self._waiters or self._settled:
+            while self._waiters or self.memory:
                 self._news.clear()
                 wait = await self._exchange()
                 if wait is None:
                     return
-                if not self._settled:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(wait):
-                            await self._news.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._news.wait()
         finally:
             self._fail(ConnectionFailedError("The event loop is ending: nothing was sent.", never_sent=True))
 
@@ -216,55 +168,55 @@ class Courier:
         """Ask once, and hand out what was granted.
 
         Returns:
-            The seconds after which to ask again; None after a failure, which all who waited have got.
+            The seconds after which to ask again; None after a failure that asking again will not mend. All
+            who waited have got it.
         """
-        settled, self._settled = self._settled, {}
-        news, self._untold = self._untold, News()
-        spent = tuple(self.spent_elsewhere)
+        untold, news = self.memory.take_untold(), self._untold
+        self._untold = News()
         wanted = heapq.nsmallest(MOST_IN_LINE, self._waiters.values(), key=Waiter.place)
-        failure: TimeZestError
+        asked_at = self._clock()
+        failure: TimeZestError | None = None
         try:
-            reply = await self._connections.ask(self._question(settled, news, spent, wanted))
+            reply = await self._connections.ask(
+                question(
+                    self._client,
+                    f"e{self._client}:{next(self._numbers)}",
+                    self._terms,
+                    self.memory,
+                    self._touch,
+                    now=asked_at,
+                    untold=untold,
+                    news=news,
+                    wanted=wanted,
+                    unsure=self.apart or bool(self._touch.replaces),
+                )
+            )
         except BaseException as error:
-            self._settled = settled | self._settled
-            self._untold.add(news)
+            self._take_back(untold, news)
             if not isinstance(error, TimeZestError):
                 raise
             failure = error
         else:
+            if "forgotten" in reply:
+                self._take_back(untold, news)
+                self.memory.tell_all()
+                self._untold.add(News(pause=self._touch.paused_until - self._clock()))
+                self._touch.lose()
+                return 0.0
             if "disagreement" not in reply:
-                for name in spent:
-                    self.spent_elsewhere.pop(name, None)
+                self._touch.heard(reply["epoch"], int(reply["ticket"]), asked_at, self._clock())
+                self.apart = False
+                self.on_answer()
                 return self._take(reply, wanted)
+            self._take_back(untold, news)
             failure = self._disagreement(**reply["disagreement"])
         self._fail(failure)
-        # What Redis has not heard of for so long, the leases have settled.
-        while len(self._settled) > 20 * self._terms.max_requests:
-            del self._settled[next(iter(self._settled))]
-        return None
+        return self._terms.poll if isinstance(failure, ConnectionFailedError) else None
 
-    def _question(
-        self, settled: dict[str, int], news: News, spent: tuple[str, ...], wanted: list[Waiter]
-    ) -> Question:
-        terms, window, now = self._terms, _microseconds(self._terms.window), self._clock()
-        return Question(
-            client=self._client,
-            max_requests=terms.max_requests,
-            period=_microseconds(terms.period),
-            settled=[*settled.items(), *((name, window) for name in spent)],
-            pause=_microseconds(news.pause),
-            answered=news.answered,
-            lost=news.lost,
-            refused=news.refused,
-            unsaid=news.unsaid,
-            first_pause=_microseconds(FIRST_PAUSE * terms.period),
-            longest_pause=_microseconds(LONGEST_PAUSE * terms.period),
-            wanted=[(waiter.name, waiter.ticket, _to_spare(waiter, now)) for waiter in wanted],
-            hold=_microseconds(terms.lease + LOST_GRACE) + window,
-            window=window,
-            poll=_microseconds(min(LONGEST_POLL, terms.period / 8)),
-            patience=_microseconds(PATIENCE),
-        )
+    def _take_back(self, untold: dict[str, bool], news: News) -> None:
+        # What Redis has not heard of for so long, the leases have settled.
+        self.memory.give_back(untold, 20 * self._terms.max_requests)
+        self._untold.add(news)
 
     def _take(self, reply: Reply, wanted: list[Waiter]) -> float:
         """Hand out what was granted; return the seconds after which to ask again."""
@@ -274,20 +226,22 @@ class Courier:
         for name in reply["granted"]:
             granted = self._waiters.pop(name, None)
             if granted is None or granted.outcome.done():
-                self._settled[name] = NEVER_SENT
+                self.memory.settle(name, None)
             else:
+                self.memory.note(name, told=True)
                 granted.pause = reply["pause"]
                 granted.outcome.set_result(None)
         for name, wait in reply["turned_away"]:
             self._turn_away(self._waiters.get(name), wait / MICROSECONDS)
         moved_up = bool(reply["granted"]) and len(wanted) == MOST_IN_LINE
         now = self._clock()
+        self._touch.paused_until = now + reply["paused"] / MICROSECONDS
         self.free = reply["free"]
         self.next_at = now + reply["next"] / MICROSECONDS
         self.idle_at = now + reply["idle"] / MICROSECONDS
         self._look_behind(wanted, reply["next"] / MICROSECONDS)
         # A timer may ring up to its clock's resolution early; asking then would be in vain.
-        return 0.0 if moved_up else reply["wait"] / MICROSECONDS + 0.0005
+        return 0.0 if moved_up or self.memory.has_untold else reply["wait"] / MICROSECONDS + 0.0005
 
     def _look_behind(self, wanted: list[Waiter], wait: float) -> None:
         """Tell those whom the question did not carry, where they wait in vain: they come after the line."""
@@ -319,7 +273,7 @@ class Courier:
         waiters, self._waiters = self._waiters, {}
         for waiter in waiters.values():
             # A slot may have been granted without our hearing of it.
-            self._settled[waiter.name] = NEVER_SENT
+            self.memory.settle(waiter.name, None)
             if not waiter.outcome.done() and not waiter.outcome.get_loop().is_closed():
                 waiter.outcome.set_result(copy.copy(failure))
 
@@ -329,14 +283,6 @@ class Courier:
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait({task})
-        if self._settled or self.spent_elsewhere:
-            await self._exchange()
-
-
-def _to_spare(waiter: Waiter, now: float) -> int:
-    """Return the microseconds that a request can still wait, or -1."""
-    return -1 if waiter.latest == math.inf else max(0, _microseconds(waiter.latest - now))
-
-
-def _microseconds(seconds: float) -> int:
-    return round(seconds * MICROSECONDS)
+        if self.memory.has_untold:
+            while await self._exchange() == 0:
+                pass

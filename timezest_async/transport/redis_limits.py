@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.redaction import Secret
-from timezest_async.transport.budgets import LOST_GRACE, Slot
+from timezest_async.transport.budgets import Slot
 from timezest_async.transport.rate_limits import RateLimiter
+from timezest_async.transport.redis_apart import Apart, NamedSlot
 from timezest_async.transport.redis_connections import RedisConnections
-from timezest_async.transport.redis_courier import Courier, News, Terms, Waiter
+from timezest_async.transport.redis_courier import Courier
+from timezest_async.transport.redis_memory import Terms
 from timezest_async.transport.redis_script import budget_keys, key_digest
 from timezest_async.transport.settings import check_count, check_seconds, key_problem
 from timezest_async.transport.shares import Share
@@ -32,63 +34,6 @@ LOCAL_SPELL = 5.0
 """Seconds for which Redis is left alone after a failure where there is a local share to go on with."""
 
 _logger = logging.getLogger("timezest_async")
-
-
-class _SharedSlot:
-    __slots__ = ("_courier", "_settled", "waiter")
-
-    def __init__(self, courier: Courier, waiter: Waiter) -> None:
-        self._courier, self.waiter = courier, waiter
-        self._settled = False
-
-    def answered(self) -> None:
-        self._settle(0.0, News(answered=self.waiter.pause))
-
-    def limited(self, pause: float | None) -> None:
-        number = self.waiter.pause
-        self._settle(0.0, News(unsaid=number) if pause is None else News(pause=pause, refused=number))
-
-    def lost(self) -> None:
-        self._settle(LOST_GRACE, News(lost=self.waiter.pause))
-
-    def release(self) -> None:
-        self._settle(None, News(lost=self.waiter.pause))
-
-    def _settle(self, grace: float | None, news: News) -> None:
-        if not self._settled:
-            self._settled = True
-            self._courier.settle(self.waiter.name, grace, news)
-
-
-class _LocalSlot:
-    """A slot of the local share; Redis hears of it afterwards, since the service counted it."""
-
-    __slots__ = ("_note", "_settled", "slot")
-
-    def __init__(self, slot: Slot, note: Callable[[], None]) -> None:
-        self.slot, self._note = slot, note
-        self._settled = False
-
-    def answered(self) -> None:
-        self.slot.answered()
-        self._spend()
-
-    def limited(self, pause: float | None) -> None:
-        self.slot.limited(pause)
-        self._spend()
-
-    def lost(self) -> None:
-        self.slot.lost()
-        self._spend()
-
-    def release(self) -> None:
-        self.slot.release()
-        self._settled = True
-
-    def _spend(self) -> None:
-        if not self._settled:
-            self._settled = True
-            self._note()
 
 
 class RedisRateLimiter:
@@ -173,10 +118,9 @@ class RedisRateLimiter:
         self.name, self.lease = terms.name, terms.lease
         self._clock = clock
         self._courier = Courier(connections, terms, clock)
-        self._local: RateLimiter | None = None
-        if on_unavailable == "local":
-            share = max(1, math.floor(terms.max_requests * local_share))
-            self._local = RateLimiter(share, terms.period, terms.margin, clock=clock)
+        self._goes_on = on_unavailable == "local"
+        self._apart = Apart(self._courier, terms, local_share, timeout, clock)
+        self._courier.on_answer = self._apart.end
         self._local_until = -math.inf
 
     def __repr__(self) -> str:
@@ -243,17 +187,21 @@ class RedisRateLimiter:
             ConfigurationError: Others use this budget with other terms, Redis refuses the credentials, or
                 the limiter was closed meanwhile.
         """
-        if self._local is None or self._local_now() is None:
-            try:
-                waiter = await self._courier.wait(
-                    again.waiter if isinstance(again, _SharedSlot) else None, within
-                )
-                return _SharedSlot(self._courier, waiter)
-            except ConnectionFailedError as error:
-                if self._local is None:
-                    raise
-                self._go_local(self._local, error)
-        return await self._acquire_locally(self._local, again, within)
+        while True:
+            local = self._local_now()
+            if local is None:
+                try:
+                    waiter = await self._courier.wait(
+                        again.waiter if isinstance(again, NamedSlot) else None, within
+                    )
+                    return NamedSlot(self._courier, self._apart, waiter.name, waiter)
+                except ConnectionFailedError as error:
+                    if not self._goes_on:
+                        raise
+                    local = self._go_local(error)
+            slot = await self._apart.acquire(local, again, within)
+            if slot is not None:
+                return slot
 
     async def close(self) -> None:
         """Tell Redis what became of the requests, and close the connection if it is the limiter's own.
@@ -274,27 +222,16 @@ class RedisRateLimiter:
         await self.close()
 
     def _local_now(self) -> RateLimiter | None:
-        """Return the local share while it is to be used."""
-        return self._local if self._clock() < self._local_until else None
+        """Return the local share while it is to be used: until Redis is back, or is to be asked again."""
+        # While there is something to remember, the courier asks again and again by itself.
+        return self._apart.limiter if self._clock() < self._local_until or self._courier.memory else None
 
-    def _go_local(self, local: RateLimiter, error: ConnectionFailedError) -> None:
-        now = self._clock()
+    def _go_local(self, error: ConnectionFailedError) -> RateLimiter:
+        local, now = self._apart.begin(), self._clock()
         if now >= self._local_until:
             _logger.warning("Going on with %d requests per %g s: %s", local.max_requests, self.period, error)
             self._local_until = now + LOCAL_SPELL
-
-    async def _acquire_locally(self, local: RateLimiter, again: Slot | None, within: float | None) -> Slot:
-        slot = await local.acquire(again.slot if isinstance(again, _LocalSlot) else None, within)
-        spent = self._courier.spent_elsewhere
-        name = self._courier.new_name()
-
-        def note() -> None:
-            spent[name] = None
-            # The share lets no more than these through in one window; those before count no more.
-            while len(spent) > local.max_requests:
-                del spent[next(iter(spent))]
-
-        return _LocalSlot(slot, note)
+        return local
 
 
 def _budget_name(api_key: str | None, name: str | None) -> str:

@@ -21,6 +21,15 @@ class Question(TypedDict):
 
     Attributes:
         client: Who asks; begins the name of each of its requests.
+        epoch: Of which memory of Redis the process knows; empty if of none.
+        replaces: The memory that has proved wrong, if any.
+        fresh: What to call the memory if there is none, or only that one.
+        seen: The latest time that the process knows of, by Redis's clock.
+        earliest: What the time is now at least, by the time that has passed since the last answer.
+        latest: What the time was at most when the question left.
+        slack: By how much it may be later when the question arrives.
+        settling: For how long nobody is to send, so that all may tell what Redis does not know; 0 if it
+            knows all.
         max_requests: Requests in one period.
         period: The window's length.
         settled: Names of requests, each with how long it counts from now on; -1 where it was never sent.
@@ -39,6 +48,14 @@ class Question(TypedDict):
     """
 
     client: str
+    epoch: str
+    replaces: str
+    fresh: str
+    seen: int
+    earliest: int
+    latest: int
+    slack: int
+    settling: int
     max_requests: int
     period: int
     settled: Sequence[tuple[str, int]]
@@ -62,9 +79,13 @@ class Reply(TypedDict):
     Attributes:
         disagreement: The ``max_requests`` and ``period`` that others use. Then nothing was done, and there is
             no other member.
-        ticket: The place in the line of those who wanted without one.
+        forgotten: That Redis does not know what it knew when it answered before. Then nothing was done, and
+            there is no other member.
+        epoch: Of which memory this is.
+        ticket: The place in the line of those who wanted without one: the time.
         granted: The names of the requests that may be sent now.
         pause: The number of the last pause.
+        paused: Microseconds for which nobody may send.
         turned_away: The names of those that would wait too long, and how long.
         wait: Microseconds after which to ask again.
         free: How many more could be sent at this moment.
@@ -73,9 +94,12 @@ class Reply(TypedDict):
     """
 
     disagreement: NotRequired[dict[str, int]]
+    forgotten: NotRequired[bool]
+    epoch: str
     ticket: str
     granted: Sequence[str]
     pause: int
+    paused: float
     turned_away: Sequence[tuple[str, float]]
     wait: float
     free: int
@@ -85,18 +109,44 @@ class Reply(TypedDict):
 
 SCRIPT = """
 local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+local clock = time[1] * 1000000 + time[2]
 local ask = cjson.decode(ARGV[1])
 local terms, slots, line, clients = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
 local known = redis.call('HGETALL', terms)
 local state = {}
 for i = 1, #known, 2 do
-  state[known[i]] = tonumber(known[i + 1])
+  state[known[i]] = tonumber(known[i + 1]) or known[i + 1]
 end
 local max_requests, period = state.max_requests or ask.max_requests, state.period or ask.period
 if max_requests ~= ask.max_requests or period ~= ask.period then
   return cjson.encode({disagreement = {max_requests = max_requests, period = period}})
+end
+
+-- A memory that was lost, or is older than what this process has seen of it, would free what was sent.
+local epoch, last = state.epoch, state.last or 0
+if ask.epoch ~= '' and (ask.epoch ~= epoch or last < ask.seen) then
+  return cjson.encode({forgotten = true})
+end
+local settling_until = state.settling_until or 0
+if not epoch or epoch == ask.replaces then
+  epoch, settling_until = ask.fresh, 0
+  -- Who stood in an old line may have been sent since.
+  redis.call('DEL', line, clients)
+end
+
+-- The budget's time goes on as it does for those who ask, should the clock of the host be set.
+local now = clock + (state.shift or 0)
+if ask.epoch ~= '' then
+  if now > ask.latest + ask.slack then
+    now = ask.latest
+  end
+  now = math.max(now, ask.earliest)
+end
+now = math.max(now, last)
+
+if ask.settling > 0 and now >= settling_until then
+  settling_until = now + ask.settling
 end
 
 -- The pauses: as the class Refusals of refusals.py.
@@ -163,7 +213,7 @@ local one_by_one = probes() and now - since < 2 * period
 if not one_by_one then
   held_until = 0
 end
-if now >= math.max(paused_until, held_until) and free > 0 then
+if now >= math.max(paused_until, held_until, settling_until) and free > 0 then
   for _, waiter in ipairs(redis.call('ZRANGE', line, 0, one_by_one and 0 or free - 1)) do
     if belongs(waiter, ask.client) then
       granted[#granted + 1] = waiter
@@ -181,7 +231,7 @@ end
 
 -- A slot in flight counts until its lease ends, or for a window once it is answered: see it as answered.
 local function due(rank)
-  local wait = math.max(0, paused_until - now)
+  local wait = math.max(0, paused_until - now, settling_until - now)
   local place = rank % max_requests
   if place >= free then
     local entry = redis.call('ZRANGE', slots, place - free, place - free, 'WITHSCORES')
@@ -204,7 +254,7 @@ for _, waiter in ipairs(ask.wanted) do
   local rank = redis.call('ZRANK', line, waiter[1])
   if rank then
     -- Whoever waits for what becomes of another's request is told nothing before that is known.
-    if now < paused_until or not one_by_one then
+    if now < math.max(paused_until, settling_until) or not one_by_one then
       wait = math.min(wait, due(rank))
     end
     break
@@ -214,20 +264,23 @@ redis.call('ZADD', clients, now + wait + ask.patience, ask.client)
 
 local last = redis.call('ZRANGE', slots, -1, -1, 'WITHSCORES')[2] or now
 redis.call('HSET', terms, 'max_requests', max_requests, 'period', period, 'paused_until', paused_until,
-  'held_until', held_until, 'number', number, 'guess', guess, 'since', since, 'probing', probing and 1 or 0)
+  'held_until', held_until, 'number', number, 'guess', guess, 'since', since, 'probing', probing and 1 or 0,
+  'epoch', epoch, 'last', now, 'shift', now - clock, 'settling_until', settling_until)
 local forgotten = math.max(last, paused_until, now + period) + 60000000
 for _, key in ipairs(KEYS) do
-  redis.call('PEXPIREAT', key, math.ceil(forgotten / 1000))
+  redis.call('PEXPIREAT', key, math.ceil((forgotten - now + clock) / 1000))
 end
 
 local waiting = redis.call('ZCARD', line)
 return cjson.encode({
+  epoch = epoch,
   ticket = string.format('%.0f', now),
   granted = granted,
   pause = number,
+  paused = math.max(0, paused_until - now),
   turned_away = turned_away,
   wait = wait,
-  free = now >= math.max(paused_until, held_until) and math.max(0, free - waiting) or 0,
+  free = now >= math.max(paused_until, held_until, settling_until) and math.max(0, free - waiting) or 0,
   next = due(waiting),
   idle = math.max(0, math.max(last, paused_until) - now),
 })
