@@ -16,6 +16,15 @@ time.time = lambda: true_time() + plan["skew"]
 
 import asyncio  # noqa: E402 - the loop is to have the wrong clock too
 
+from timezest_async.transport import redis_connections  # noqa: E402 - as above
+
+if plan.get("steps_clock"):
+    # The clock of a host cannot be set here: what Redis tells of it can.
+    redis_connections.SCRIPT = redis_connections.SCRIPT.replace(
+        "local time = redis.call('TIME')",
+        "local time = redis.call('TIME')\ntime[1] = time[1] + (redis.call('GET', 'clock step') or 0)",
+    )
+
 from timezest_async import errors  # noqa: E402 - as above
 from timezest_async.transport import Transport  # noqa: E402 - as above
 from timezest_async.transport.redis_limits import RedisRateLimiter  # noqa: E402 - as above
@@ -33,6 +42,8 @@ def limiter() -> RedisRateLimiter:
         plan["period"],
         name=plan["name"],
         lease=plan.get("lease", 10.0),
+        on_unavailable=plan.get("on_unavailable", "raise"),
+        local_share=plan.get("local_share", 0.25),
         clock=time.monotonic,
     )
 
@@ -56,6 +67,8 @@ async def ask_greedily() -> None:
                     answered += 1
                 except errors.RateLimitedError:
                     limited += 1
+                except errors.ConnectionFailedError:
+                    await asyncio.sleep(0.05)  # Redis is away
 
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(greedy()) for _ in range(plan["tasks"])]

@@ -21,7 +21,7 @@ from timezest_async.transport.redis_limits import RedisRateLimiter
 LIMIT, PERIOD = 18, 6.0
 KEYS = [f"timezest:{{simulated}}:{part}" for part in ("terms", "slots", "line", "clients")]
 SETTINGS = settings(
-    max_examples=support.examples(300),
+    max_examples=support.examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -65,7 +65,8 @@ LOSSES = st.lists(
         st.floats(3.0, 10.0),
         st.one_of(
             st.just("flush"),
-            st.floats(0.1, 5.0).map(lambda age: ("older", age)),
+            # Older than the time between two questions, so that all have seen more.
+            st.floats(1.0, 5.0).map(lambda age: ("older", age)),
             st.sampled_from([1.0, -1.0, 3.0, -3.0, -20.0, 20.0, 3600.0, -3600.0]).map(
                 lambda by: ("step", by)
             ),

@@ -41,7 +41,11 @@ class RedisRateLimiter:
 
     Give it to clients as ``rate_limiter``. Who asked first sends first, across processes and hosts, as far
     as no process has more than 250 requests waiting; one that stalls or dies is passed over. A 429 pauses
-    everybody. Only Redis's clock counts; the hosts' may differ.
+    everybody. Redis's clock counts; the hosts' may differ, and a step of it does no harm.
+
+    For a window after its last request a process remembers what it has sent, and asks Redis once a second
+    whether it still knows. Where Redis has forgotten (``FLUSHALL``, a restart without persistence), the
+    processes tell it, and for a second or two nobody sends. What else Redis knew is lost: let it persist.
 
     Like ``RateLimiter``, one object may serve several clients, and successive event loops if it was made
     with a URL, but not several threads. ``await close()`` at the end, or use ``async with``; without it,
@@ -64,8 +68,9 @@ class RedisRateLimiter:
         on_unavailable: What to do while Redis does not answer: ``"raise"``, so that every request raises
             ConnectionFailedError; or ``"local"``, so that this process goes on with its ``local_share``.
         local_share: The part of ``max_requests`` that this process may use by itself then, above 0 and up
-            to 1: one divided by the number of processes keeps to the limit, once a window has passed.
-        clock: Returns seconds that never go backwards; for the local share and the two estimates only.
+            to 1: one divided by the number of processes keeps to the limit. What was just sent through
+            Redis counts in it.
+        clock: Returns seconds that never go backwards.
 
     Raises:
         ConfigurationError: An argument is unfit, or the ``redis`` package is missing.
