@@ -234,7 +234,8 @@ def _read(source: str) -> dict[str, Any]:
     name = "stdin" if source == "-" else source
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        value: Any = json.loads(text)
+        # Windows' shells write a byte order mark.
+        value: Any = json.loads(text.removeprefix("\ufeff"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):

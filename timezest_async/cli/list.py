@@ -102,7 +102,7 @@ async def _write_table(paginator: Paginator[Any], entity: str) -> None:
         empty = False
         for line in table.lines(records):
             terminal.show(line)
-    if empty:
+    if empty and paginator.limit != 0:
         terminal.say("Nothing matches." if paginator.start.queries != ("",) else "There are none.")
 
 

@@ -79,25 +79,35 @@ def refuse(names: Collection[str], why: str) -> None:
 class Command(TyperCommand):
     """A command whose options are taken without the white space around them, as pasted text has it."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Strip the options' values, then run the command.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
 
         Raises:
-            ConfigurationError: A value is empty.
+            ConfigurationError: An option's value is empty, as a variable's is that was not set.
         """
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for option in self.params:
+            values: Any = given.get(option.name or "") if option.param_type_name == "option" else None
+            if any(isinstance(value, str) and not value.strip() for value in _each(values)):
+                name = max(option.opts, key=len)
+                raise ConfigurationError(f"{name} is empty: give it a value, or leave it out")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Strip the options' values, then run the command."""
         given = given_options(ctx)
         for option in self.params:
             if option.param_type_name == "option" and option.name in given:
-                name = max(option.opts, key=len)
-                ctx.params[option.name] = _stripped(ctx.params[option.name], name)
+                ctx.params[option.name] = _stripped(ctx.params[option.name])
         return super().invoke(ctx)
 
 
-def _stripped(value: Any, option: str) -> Any:
+def _each(value: Any) -> list[Any]:
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
+
+
+def _stripped(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_stripped(item, option) for item in cast("list[Any]", value)]
-    if type(value) is not str:  # a secret is text too, and says itself what is wrong with it
-        return value
-    if not (text := value.strip()):
-        raise ConfigurationError(f"{option} is empty: give it a value, or leave it out")
-    return text
+        return [_stripped(item) for item in cast("list[Any]", value)]
+    # A secret is text too, and says itself what is wrong with it.
+    return value.strip() if type(value) is str else value

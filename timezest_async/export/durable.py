@@ -19,6 +19,20 @@ _PRIVATE: Final = 0o600
 """The mode of what holds records and is not finished: its owner's alone."""
 
 
+def check_name(path: Path, purpose: str = "") -> None:
+    """Refuse a name that belongs to something other than a file, which would be replaced.
+
+    Raises:
+        ConfigurationError: It is that of a folder, a device, a pipe, or one of the process's own streams.
+    """
+    if not path.name or path.is_dir():
+        raise ConfigurationError(f"{path} is a folder: name a file{purpose}")
+    root, *parts = path.absolute().parts
+    is_stream = root == "/" and (parts[0] == "proc" or (parts[0] == "dev" and parts[1] != "shm"))
+    if is_stream or (path.exists() and not path.is_file()):
+        raise ConfigurationError(f"{path} is a device, a pipe or a stream: name a file{purpose}")
+
+
 def create(path: Path) -> int:
     """Make a file that was not there, for its owner alone, in the place of no other's and behind no link.
 

@@ -15,7 +15,7 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.batches import Batches
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.durable import locked, remove, sweep, sync_folder
+from timezest_async.export.durable import check_name, locked, remove, sweep, sync_folder
 from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
@@ -182,8 +182,7 @@ class ExportJob:
     def _prepare(self) -> Unfinished | None:
         """Find what there is, refuse what must not be touched; None where the file is finished already."""
         names = self.names
-        if names.target.is_dir():
-            raise ConfigurationError(f"{names.target} is a folder: name a file")
+        check_name(names.target)
         sweep(names.state)
         if not self.order.overwrite:
             unfinished = Unfinished.load(names.state)
@@ -200,7 +199,7 @@ class ExportJob:
                 if is_new and os.path.lexists(names.target):
                     raise made_meanwhile(names.target)
                 return self._take_over(unfinished)
-            if names.target.exists():
+            if os.path.lexists(names.target):  # a link that leads nowhere would be replaced too
                 if self._resumes:
                     return None
                 raise ConfigurationError(f"{names.target} exists already: overwrite=True replaces it")

@@ -11,6 +11,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.changes import recent_since, watching
 from timezest_async.export.columns import choose_columns
+from timezest_async.export.durable import check_name
 from timezest_async.export.finished import fingerprint, read_back
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
@@ -26,8 +27,7 @@ def recall(memory: Path, new: State, target: Path, *, other_key: bool) -> State:
     names = Names.of(target)
     if memory.absolute() in {name.absolute() for name in attrs.astuple(names)}:
         raise ConfigurationError(f"{memory} belongs to the export itself: name another file for its state")
-    if target.is_dir():
-        raise ConfigurationError(f"{target} is a folder: name a file")
+    check_name(target)
     known = State.load(memory)
     if known is None:
         for path in (target, names.partial, names.state):

@@ -10,7 +10,7 @@ import attrs
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.columns import first_columns
-from timezest_async.export.durable import write_text
+from timezest_async.export.durable import check_name, write_text
 from timezest_async.export.seals import sealed, unsealed
 from timezest_async.models import SchedulingRequest
 
@@ -125,8 +125,7 @@ class State:
         Raises:
             ConfigurationError: The file is something else.
         """
-        if path.is_dir():
-            raise ConfigurationError(f"{path} is a folder: name a file for the state")
+        check_name(path, " for the state")
         try:
             value, is_sealed = unsealed(path.read_bytes())
             if value.pop("timezest_incremental") == (_VERSION if is_sealed else _UNSEALED):

@@ -273,7 +273,13 @@ class Names:
 
     @classmethod
     def of(cls, target: Path) -> Self:
-        """Give the names for a target."""
+        """Give the names for a target.
+
+        Raises:
+            ConfigurationError: It has no name.
+        """
+        if not target.name:
+            raise ConfigurationError(f"{target} is a folder: name a file")
         partial = target.with_name(f"{target.name}.partial")
         return cls(
             target,

@@ -62,13 +62,13 @@ class AssociatedEntity(Record[AssociatedEntityDict]):
         return self
 
     def _check_id(self) -> None:
-        is_number = type(self.id) is int and self.id > 0
+        is_number = type(self.id) is int and 0 < self.id < 2**63
         if self.type not in set(EntityType):
             fits, right = is_number or _is_text(self.id), "a positive int or a text"
         elif self.type.startswith("service_now/"):
             fits, right = _is_text(self.id), "a text, as ServiceNow's ids are"
         else:
-            fits, right = is_number, "a positive int, such as 1234"
+            fits, right = is_number, "a positive int of 64 bits, such as 1234"
         if not fits:
             raise InvalidRequestError(f"The id of {self.type} is {right}, not {self.id!r}.")
 

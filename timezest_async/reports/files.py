@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.durable import write_text
+from timezest_async.export.durable import check_name, write_text
 from timezest_async.export.spreadsheets import csv_text, defused
 from timezest_async.reports import tables
 from timezest_async.reports.columns import Table
@@ -49,13 +50,14 @@ def check_targets(html: Path | None, folder: Path | None, *, overwrite: bool) ->
             raise ConfigurationError(f"{folder} is a file: --csv takes a folder")
         targets += [folder / name for name in _FILE_NAMES]
     for target in targets:
-        if target.is_dir():
-            raise ConfigurationError(f"{target} is a folder: name a file")
-        if target.exists() and not overwrite:
+        check_name(target)
+        if os.path.lexists(target) and not overwrite:
             raise ConfigurationError(f"{target} exists already: give --overwrite to replace it")
     for parent in (path.absolute().parent for path in (html, folder) if path is not None):
         if not parent.is_dir():
             raise ConfigurationError(f"there is no folder {parent}")
+        if not os.access(parent, os.W_OK):
+            raise ConfigurationError(f"nothing can be written into the folder {parent}: name another")
 
 
 def write_page(report: Report, path: Path) -> None:
