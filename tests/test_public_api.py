@@ -43,6 +43,7 @@ PROMISED = {
         RequestTimeoutError OutcomeUnknownError UnexpectedResponseError PaginationError APIStatusError
         BadRequestError AuthenticationError PermissionDeniedError NotFoundError ValidationError
         RateLimitedError ServerError BudgetExhaustedError make_converter configure_converter
+        Created IntentJournal MemoryJournal SQLiteJournal RedisJournal IntentBusyError KeyReusedError
     """,
     "timezest_async.tql": """
         scheduling_request agent team resource appointment_type
@@ -120,6 +121,8 @@ TimeZestError
 ├── BudgetExhaustedError
 ├── MultipleFoundError
 ├── OutcomeUnknownError
+├── IntentBusyError
+├── KeyReusedError (ValueError)
 ├── UnexpectedResponseError
 ├── PaginationError
 └── APIStatusError
@@ -177,6 +180,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ConnectionFailedError": {"never_sent": True},
     "RequestTimeoutError": {"seconds": 30.0},
     "BudgetExhaustedError": {"retry_after": 42.5},
+    "IntentBusyError": {"retry_after": 12.5},
     "UnexpectedResponseError": {"status": 200, "body_start": "<html>", "retryable": True},
     "OutcomeUnknownError": {"parameters": {"resource_ids": ["agnt_1"]}, "sent_at": NOW, "status": 502},
     **{

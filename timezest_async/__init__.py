@@ -19,8 +19,10 @@ from timezest_async.errors import (
     ConnectionFailedError,
     FilterError,
     FilterSyntaxError,
+    IntentBusyError,
     InvalidRequestError,
     InvalidValueError,
+    KeyReusedError,
     MultipleFoundError,
     NotFoundError,
     OutcomeUnknownError,
@@ -36,6 +38,7 @@ from timezest_async.errors import (
     UnsupportedOperatorError,
     ValidationError,
 )
+from timezest_async.idempotency import Created, IntentJournal, MemoryJournal
 from timezest_async.models import (
     Agent,
     AgentDict,
@@ -63,6 +66,8 @@ from timezest_async.transport import Hooks, Limiter, Moment, RateLimiter
 
 if _TYPE_CHECKING:
     from timezest_async import export
+    from timezest_async.idempotency.redis import RedisJournal
+    from timezest_async.idempotency.sqlite import SQLiteJournal
     from timezest_async.transport.redis_limits import RedisRateLimiter
 
 __all__ = [
@@ -81,15 +86,20 @@ __all__ = [
     "Checkpoint",
     "ConfigurationError",
     "ConnectionFailedError",
+    "Created",
     "EntityType",
     "Expression",
     "F",
     "FilterError",
     "FilterSyntaxError",
     "Hooks",
+    "IntentBusyError",
+    "IntentJournal",
     "InvalidRequestError",
     "InvalidValueError",
+    "KeyReusedError",
     "Limiter",
+    "MemoryJournal",
     "Moment",
     "MultipleFoundError",
     "NotFoundError",
@@ -104,12 +114,14 @@ __all__ = [
     "Predicate",
     "RateLimitedError",
     "RateLimiter",
+    "RedisJournal",
     "RedisRateLimiter",
     "RequestTimeoutError",
     "Resource",
     "ResourceDict",
     "ResourceReference",
     "ResourceReferenceDict",
+    "SQLiteJournal",
     "SchedulingRequest",
     "SchedulingRequestDict",
     "ServerError",
@@ -135,6 +147,13 @@ __all__ = [
 ]
 
 
+_LATE = {
+    "RedisJournal": "timezest_async.idempotency.redis",
+    "RedisRateLimiter": "timezest_async.transport.redis_limits",
+    "SQLiteJournal": "timezest_async.idempotency.sqlite",
+}
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
@@ -143,6 +162,6 @@ def __getattr__(name: str) -> _Any:
     """Import what few programs need only when it is asked for: it would double the time of the import."""
     if name == "export":
         return _import_module("timezest_async.export")
-    if name == "RedisRateLimiter":
-        return _import_module("timezest_async.transport.redis_limits").RedisRateLimiter
+    if name in _LATE:
+        return getattr(_import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,15 @@ LONGEST_FILE = 350
 FACE = "the face"
 
 LOWEST = {"_version", "errors", "redaction", "nesting"}
-BELOW_ENDPOINTS = LOWEST | {"tql", "models", "matching", "converter", "transport", "pagination"}
+BELOW_ENDPOINTS = LOWEST | {
+    "tql",
+    "models",
+    "matching",
+    "converter",
+    "transport",
+    "pagination",
+    "idempotency",
+}
 BELOW_WATCHING = BELOW_ENDPOINTS | {"endpoints", "client"}
 MAY_IMPORT = {
     "_version": set[str](),
@@ -33,6 +41,7 @@ MAY_IMPORT = {
     "converter": {"errors", "models"},
     "transport": {"_version", "errors", "redaction", "nesting"},
     "pagination": BELOW_ENDPOINTS - {"pagination", "matching", "models"},
+    "idempotency": {"errors", "redaction", "models"},
     "endpoints": BELOW_ENDPOINTS - {"_version"},
     "client": BELOW_ENDPOINTS | {"endpoints"},
     "watching": BELOW_WATCHING,

@@ -33,10 +33,10 @@ def creation_parameters(
     appointment_type_id: str,
     trigger_mode: TriggerMode | str,
     resource_ids: Sequence[str],
-    associated_entities: Sequence[AssociatedEntity | Mapping[str, Any]],
-    end_user_name: str | None,
-    end_user_email: str | None,
-    end_user_company: str | None,
+    associated_entities: Sequence[AssociatedEntity | Mapping[str, Any]] = (),
+    end_user_name: str | None = None,
+    end_user_email: str | None = None,
+    end_user_company: str | None = None,
     duration_mins: int | None = None,
     earliest_date: date | None = None,
     earliest_time: time | None = None,
@@ -176,16 +176,31 @@ def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequ
 def may_be_of(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
     """Tell whether a scheduling request may have been made of a create's parameters.
 
-    It may not where it names another appointment type, other resources, or another ticket than the one that
-    the parameters name by its id. What it does not name at all proves nothing.
+    It may not where it names another appointment type, other resources, another ticket, contact or company
+    than the parameters do, or, where no entity has the end user, another e-mail. What it does not name at
+    all proves nothing.
     """
     if request.appointment_type_id not in {None, parameters["appointment_type_id"]}:
         return False
     resources = {resource.id for resource in request.resources}
     if resources and resources != set(parameters["resource_ids"]):
         return False
-    for entity in parameters.get("associated_entities", ()):
-        if entity["type"] in TICKET_TYPES and entity.get("number") is None:
-            ids = {one.id for one in request.associated_entities if one.type == entity["type"]}
-            return not ids or bool(ids & {entity["id"], None})
-    return True
+    entities = [structure(entity, AssociatedEntity) for entity in parameters.get("associated_entities", ())]
+    for entity in entities:
+        named = [one for one in request.associated_entities if one.type == entity.type]
+        if named and not any(_may_be_same(one, entity) for one in named):
+            return False
+    has_user = any(entity.type in CONTACT_TYPES | TICKET_TYPES for entity in entities)
+    return has_user or same_text(request.end_user_email, parameters.get("end_user_email"))
+
+
+def _may_be_same(one: AssociatedEntity, other: AssociatedEntity) -> bool:
+    """Tell whether two entities of one type may be the same: by their numbers, else by their ids."""
+    if one.number is not None and other.number is not None:
+        return one.number.removeprefix("#") == other.number.removeprefix("#")
+    return one.id is None or other.id is None or str(one.id) == str(other.id)
+
+
+def same_text(one: str | None, other: str | None) -> bool:
+    """Tell whether two texts may be the same; the service may have changed the case."""
+    return one is None or other is None or one.strip().casefold() == other.strip().casefold()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any, Final, Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final, Literal, Unpack
 
 from timezest_async import tql
 from timezest_async.converter import StructureError
 from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
 from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
+from timezest_async.endpoints.once import CreateArguments, OneCreate, check_once
+from timezest_async.endpoints.open_requests import is_of_same, is_open, open_requests
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
+from timezest_async.idempotency import Created, IntentJournal
+from timezest_async.idempotency.keys import digest_of
+from timezest_async.idempotency.once import Once
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.tql import scheduling_request as F
@@ -163,7 +168,19 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             latest_date=latest_date,
             latest_time=latest_time,
         )
-        exchange = await self._transport.post(self.path, parameters, route=self.path, deadline=deadline)
+        return await self.send(parameters, deadline=deadline)
+
+    async def send(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        deadline: float | None = None,
+        before_send: Callable[[], Awaitable[None]] | None = None,
+    ) -> SchedulingRequest:
+        """Send a create whose parameters are checked; see ``create``, and ``Transport.post``."""
+        exchange = await self._transport.post(
+            self.path, parameters, route=self.path, deadline=deadline, before_send=before_send
+        )
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
@@ -178,8 +195,95 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
         unknown.retries_taken = exchange.retries_taken
         raise unknown
 
+    async def create_once(
+        self,
+        journal: IntentJournal,
+        *,
+        key: str,
+        settle: float = 120.0,
+        unless_open: bool = False,
+        wait: bool = False,
+        deadline: float | None = None,
+        **arguments: Unpack[CreateArguments],
+    ) -> Created:
+        """Create a scheduling request exactly once for a key, whatever happens to workers and answers.
+
+        Call it with the same key and arguments as often as you like, from any process that shares the
+        journal.
+        An attempt whose answer was lost is looked for, by ticket, entities, appointment type, resources and
+        time, until ``timeout + settle`` seconds after it was sent; only then is another one sent. See
+        ``docs/exactly-once.md`` for what this promises, and what not.
+
+        Args:
+            journal: Remembers keys: ``SQLiteJournal(path)``, ``RedisJournal(url)``, ``MemoryJournal()``.
+            key: What is to exist once, such as ``"ticket-1234/onsite"``: name the ticket and the kind of
+                appointment.
+            settle: Seconds after an attempt's time-out within which it has happened, if ever, and shows in
+                lists.
+            unless_open: Whether an open request (new, sent, or scheduled ahead) of the same ticket, or of the
+                same end user where there is no ticket, is as good as a new one.
+            wait: Whether to wait for another worker that holds the key.
+            deadline: Seconds for all of it; None for the client's.
+            arguments: As for ``create``.
+
+        Returns:
+            The request, and how it was come by: ``"created"``, ``"found"`` or ``"remembered"``.
+
+        Raises:
+            InvalidRequestError: The service would refuse these arguments; nothing was sent.
+            KeyReusedError: The key was used before with other arguments; nothing was sent.
+            IntentBusyError: Another worker holds the key, or what was sent may yet turn up when the deadline
+                has come: call again after its ``retry_after`` seconds.
+            MultipleFoundError: Several requests may be what was created: a person has to say which.
+            TimeZestError: It was not created, or could not be looked for; calling again is safe.
+        """
+        check_once(journal, key, settle)
+        check_deadline(deadline)
+        parameters = creation_parameters(**arguments)
+        once = Once(
+            journal,
+            OneCreate(self, self._transport, parameters, unless_open=unless_open),
+            key=key,
+            digest=digest_of(parameters),
+            settle=settle,
+            unless_open=unless_open,
+            wait=wait,
+            deadline=self._transport.deadline if deadline is None else deadline,
+        )
+        return await once.run()
+
+    async def find_open(
+        self, parameters: Mapping[str, Any], *, deadline: float | None = None
+    ) -> SchedulingRequest | None:
+        """Find the newest open request of the ticket, or the end user, that a create's parameters name.
+
+        Args:
+            parameters: What is to be created, as JSON.
+            deadline: Seconds for each page of the list; None for the client's.
+
+        Raises:
+            InvalidRequestError: Requests of this ticket cannot be looked for: it is named by its id alone.
+        """
+        requests = aiter(self.list(open_requests(parameters), deadline=deadline))
+        try:
+            async for request in requests:
+                now = datetime.now(UTC) + await self._transport.clock_offset(self.path)
+                if is_open(request, now) and is_of_same(request, parameters):
+                    return request
+        except TimeZestError as error:
+            error.checkpoint = None  # it is nobody's list
+            raise
+        finally:
+            await requests.aclose()
+        return None
+
     async def find_candidates(
-        self, parameters: Mapping[str, Any], sent_at: datetime, *, clock_offset: timedelta | None = None
+        self,
+        parameters: Mapping[str, Any],
+        sent_at: datetime,
+        *,
+        clock_offset: timedelta | None = None,
+        deadline: float | None = None,
     ) -> Sequence[SchedulingRequest]:
         """List what may have come of a create; see ``OutcomeUnknownError.find_candidates``.
 
@@ -188,12 +292,13 @@ class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
             sent_at: When, by our clock.
             clock_offset: How far the service's clock was ahead of ours then; None for how far it is now,
                 which costs a request where this client has not been answered yet.
+            deadline: Seconds for each page of the list; None for the client's.
         """
         if clock_offset is None:
             clock_offset = await self._transport.clock_offset(self.path)
         since = F.created_at >= sent_at + clock_offset - _CANDIDATES_SINCE
         try:
-            found = await self.list(since & likeness(parameters)).to_list()
+            found = await self.list(since & likeness(parameters), deadline=deadline).to_list()
         except TimeZestError as error:
             error.checkpoint = None  # it is nobody's list
             raise

@@ -16,6 +16,8 @@
     ├── BudgetExhaustedError                    the request budget cannot meet the deadline
     ├── MultipleFoundError                      several records where one() was to find one
     ├── OutcomeUnknownError                     a create that may or may not have happened
+    ├── IntentBusyError                         another worker holds this key of create_once()
+    ├── KeyReusedError (ValueError)             the same key of create_once() with other arguments
     ├── UnexpectedResponseError                 an answer, but not the documented one
     ├── PaginationError                         a next page that loops or leaves the origin
     └── APIStatusError                          the service said no
@@ -56,8 +58,10 @@ __all__ = [
     "ConnectionFailedError",
     "FilterError",
     "FilterSyntaxError",
+    "IntentBusyError",
     "InvalidRequestError",
     "InvalidValueError",
+    "KeyReusedError",
     "MultipleFoundError",
     "NotFoundError",
     "OutcomeUnknownError",
@@ -147,7 +151,25 @@ class UnexpectedResponseError(TimeZestError):
 
 
 class MultipleFoundError(TimeZestError):
-    """There are several records where ``one()`` was to find a single one."""
+    """There are several records where ``one()``, or ``create_once()``, was to find a single one."""
+
+
+class IntentBusyError(TimeZestError):
+    """What ``create_once()`` is to make is being made, or may yet turn up: nothing was sent for it now.
+
+    Attributes:
+        retry_after: Seconds after which to call again with the same key and arguments.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeyReusedError(TimeZestError, ValueError):
+    """The key of ``create_once()`` was used before with other arguments; nothing was sent."""
 
 
 class PaginationError(TimeZestError):

@@ -27,11 +27,13 @@ from .faults import (
     TooManyRequests,
     TruncatedJSON,
 )
+from .late_faults import ActsLate, ListLag
 from .page_faults import DuplicatePage, ForeignNextPage, LoopingNextPage, NextPageShape
 from .server import Sandbox
 
 __all__ = [
     "HTML",
+    "ActsLate",
     "AnswerLost",
     "ContentType",
     "Delay",
@@ -44,6 +46,7 @@ __all__ = [
     "ForeignNextPage",
     "Garbage",
     "GzipBomb",
+    "ListLag",
     "LoopingNextPage",
     "NextPageShape",
     "PageSize",

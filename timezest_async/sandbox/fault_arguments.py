@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -30,6 +31,12 @@ def check_route(route: object) -> None:
         f"route takes a method and a path's template, such as {nearest[0]!r} or {nearest[1]!r}, or None for"
         f" every route; not {route!r:.60}"
     )
+
+
+def check_seconds(seconds: Any) -> None:
+    """Refuse what is no number of seconds from 0."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise ConfigurationError(f"seconds takes a number of seconds from 0, not {seconds!r:.60}")
 
 
 def check_probability(probability: Any) -> None:

@@ -47,6 +47,14 @@ class Fault:
         """How many records a list's page is to have; None for the usual number."""
         return None
 
+    def acts_after(self) -> float | None:
+        """How many seconds after its answer the service acts, where ``acts`` is False; None for never."""
+        return None
+
+    def behind(self) -> float:
+        """How many seconds ago what a list shows was true."""
+        return 0.0
+
     def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002 - for subclasses
         """Make of the service's answer to ``call`` what is sent instead."""
         return answer

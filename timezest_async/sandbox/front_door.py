@@ -47,11 +47,15 @@ class FrontDoor:
     clock: Callable[[], float]
     _stale: set[object] = field(factory=set[object], init=False)
     _under_way: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]], init=False)
+    _late: set[asyncio.TimerHandle] = field(factory=set[asyncio.TimerHandle], init=False)
     _ending: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def close(self) -> None:
         """End every request that is under way, without an answer."""
         self._ending.set()
+        for timer in self._late:
+            timer.cancel()
+        self._late.clear()
         # A handler that is still busy while its connection is closed makes aiohttp log an error.
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_PATIENCE)
@@ -129,10 +133,27 @@ class FrontDoor:
         sizes = [size for fault in faults if (size := fault.records_on_page()) is not None]
         answer = Answer(200)
         if all(fault.acts for fault in faults):
-            answer = self.service.answer(call, may_write=may_write, page_size=sizes[-1] if sizes else None)
+            answer = self.service.answer(
+                call,
+                may_write=may_write,
+                page_size=sizes[-1] if sizes else None,
+                behind=max((fault.behind() for fault in faults), default=0.0),
+            )
+        elif delays := [delay for fault in faults if (delay := fault.acts_after()) is not None]:
+            self._act_later(call, max(delays), may_write=may_write)
         for fault in faults:
             answer = fault.spoil(answer, call)
         return answer
+
+    def _act_later(self, call: Call, seconds: float, *, may_write: bool) -> None:
+        """Do what a call asks after a while, if the sandbox still runs then; nobody hears of it."""
+
+        def act() -> None:
+            self._late.discard(timer)
+            self.service.answer(call, may_write=may_write)
+
+        timer = asyncio.get_running_loop().call_later(seconds, act)
+        self._late.add(timer)
 
     async def _deliver(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         if answer.delivery is Delivery.NOTHING:

@@ -47,20 +47,23 @@ class Service:
         self._clock = clock
         self._page_size = page_size
 
-    def answer(self, call: Call, *, may_write: bool, page_size: int | None = None) -> Answer:
+    def answer(
+        self, call: Call, *, may_write: bool, page_size: int | None = None, behind: float = 0.0
+    ) -> Answer:
         """Do what a call asks.
 
         Args:
             call: The request, of a valid key.
             may_write: Whether the key may create.
             page_size: Records on this page, where it is not to be the usual one.
+            behind: How many seconds ago what a list shows was true.
         """
         name, *rest = call.path.removeprefix(f"{PREFIX}/").removesuffix("/").split("/")
         is_requests = name == "scheduling_requests"
         if name not in _LISTS or not call.path.startswith(f"{PREFIX}/") or len(rest) > 1:
             return html_answer(404, "The page you were looking for doesn't exist")
         if call.method == "GET" and not rest:
-            return self._list(call, _LISTS[name], self._page_size if page_size is None else page_size)
+            return self._list(call, _LISTS[name], self._page_size if page_size is None else page_size, behind)
         if call.method == "GET" and is_requests:
             body = self._store.get("scheduling_request", unquote(rest[0]))
             return error_answer(404, "Not found") if body is None else Answer(200, body.encode())
@@ -68,7 +71,7 @@ class Service:
             return self._create(call, may_write=may_write)
         return html_answer(404, "The page you were looking for doesn't exist")
 
-    def _list(self, call: Call, entity: str, page_size: int) -> Answer:
+    def _list(self, call: Call, entity: str, page_size: int, behind: float) -> Answer:
         after, before = call.query.get("starting_after"), call.query.get("ending_before")
         if after is not None and before is not None:
             return error_answer(400, "Only one of starting_after and ending_before can be given")
@@ -76,7 +79,12 @@ class Service:
         try:
             condition: Condition | None = compile_filter(entity, text) if text else None
             page = self._store.page(
-                entity, condition, starting_after=after, ending_before=before, size=page_size
+                entity,
+                condition,
+                starting_after=after,
+                ending_before=before,
+                size=page_size,
+                seconds_ago=behind,
             )
         except UnreadableFilterError:
             return error_answer(400, "Unable to parse filter URL parameter")

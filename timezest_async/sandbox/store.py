@@ -18,6 +18,7 @@ from attrs import frozen
 from timezest_async.errors import ConfigurationError
 
 from .attributes import COLUMNS, Json, column_values, storable
+from .history import History
 from .query import Condition
 
 _APPLICATION_ID: Final = 0x545A5331
@@ -105,6 +106,7 @@ class Store:
         elif run("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise sqlite3.DatabaseError
         run("PRAGMA synchronous = OFF")
+        self._history = History(self._connection)
         self._connection.create_function("contains", 2, _contains, deterministic=True)
 
     def close(self) -> None:
@@ -126,6 +128,7 @@ class Store:
         """
         run = self._connection
         before = run.total_changes
+        records = list(records)
         run.execute("BEGIN")
         try:
             run.executemany(_INSERT, (_row(entity, record, deleted=deleted) for entity, record in records))
@@ -136,16 +139,20 @@ class Store:
             run.execute("ROLLBACK")
             raise
         run.execute("COMMIT")
-        return run.total_changes - before
+        stored = run.total_changes - before
+        self._history.stored(records)
+        return stored
 
     def replace(self, entity: str, record: Json) -> None:
         """Put a record in the place of the one that has its id."""
         assignments = ", ".join(f"{name} = ?" for name in ("created_at", "body", *COLUMNS))
         _, _, created_at, _, body, *values = _row(entity, record, deleted=False)
+        self._history.ends(entity, record["id"])
         self._connection.execute(
             f"UPDATE record SET {assignments} WHERE entity = ? AND id = ?",  # noqa: S608 - constants
             (created_at, body, *values, entity, record["id"]),
         )
+        self._history.stored([(entity, record)])
 
     def remove(self, entity: str, id: str) -> bool:
         """Take a record away; False where there was none."""
@@ -154,6 +161,7 @@ class Store:
             return False
         # The real service goes on serving a reader whose cursor has gone; so does this one.
         self._aliases[id] = position
+        self._history.ends(entity, id)
         self._connection.execute("DELETE FROM record WHERE entity = ? AND id = ?", (entity, id))
         return True
 
@@ -188,6 +196,7 @@ class Store:
         starting_after: str | None = None,
         ending_before: str | None = None,
         size: int = 20,
+        seconds_ago: float = 0.0,
     ) -> Slice:
         """Read one page.
 
@@ -197,6 +206,7 @@ class Store:
             starting_after: The id after which the page starts, towards older records.
             ending_before: The id before which the page ends; not together with ``starting_after``.
             size: How many records at most; a page of none still says where the next one starts.
+            seconds_ago: How many seconds ago what is read was true.
 
         Raises:
             UnknownCursorError: No record has the id given.
@@ -210,7 +220,8 @@ class Store:
             if found is None:
                 raise UnknownCursorError(cursor)
             position = found
-        rows = self._rows(entity, condition, position, backwards=backwards, limit=size + 1)
+        table = self._history.table(seconds_ago)
+        rows = self._rows(table, entity, condition, position, backwards=backwards, limit=size + 1)
         more = len(rows) > size
         del rows[size:]
         # Where nothing is shown, the way on is through an id that stands for the place reached.
@@ -218,17 +229,24 @@ class Store:
         behind = None
         if cursor is not None and rows:
             at = (rows[0][0], rows[0][3])
-            if self._rows(entity, condition, at, backwards=not backwards, limit=1):
+            if self._rows(table, entity, condition, at, backwards=not backwards, limit=1):
                 behind = rows[0][1]
         bodies = [row[2] for row in rows]
         return Slice(bodies[::-1], ahead, behind) if backwards else Slice(bodies, behind, ahead)
 
     def _rows(
-        self, entity: str, condition: Condition, position: tuple[float, int], *, backwards: bool, limit: int
+        self,
+        table: str,
+        entity: str,
+        condition: Condition,
+        position: tuple[float, int],
+        *,
+        backwards: bool,
+        limit: int,
     ) -> list[tuple[float, str, str, int]]:
         sign, direction = (">", "ASC") if backwards else ("<", "DESC")
         query = (
-            "SELECT created_at, id, body, seq FROM record"  # noqa: S608 - the condition holds no values
+            f"SELECT created_at, id, body, seq FROM {table}"  # noqa: S608 - the condition holds no values
             f" WHERE {_members(entity)} AND (created_at, seq) {sign} (?, ?) AND ({condition.sql})"
             f" ORDER BY created_at {direction}, seq {direction} LIMIT ?"
         )

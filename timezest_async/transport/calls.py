@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +57,7 @@ class Call:
         decode: Tried on a good answer's body before it is parsed as JSON.
         clock: Learns the service's time.
         deadline: Seconds for the whole call; None for what the settings say.
+        before_send: Awaited right before the first byte of each attempt.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class Call:
         decode: Decode | None = None,
         clock: ServiceClock,
         deadline: float | None = None,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._before_send = before_send
         self._request = request
         self._payload = payload
         self._settings = settings
@@ -259,6 +262,7 @@ class Call:
         limit = TimeLimit(self._settings.timeout, self._remaining(), patience)
         departure = reception.departure
         departure.on_queue = limit.queue
+        departure.before_send = self._before_send
         failure: ConnectionFailedError | None = None
         try:
             async with limit.guard:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import select
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ class Departure:
     Attributes:
         on_queue: Called with True when it begins to wait for one of a limited number of connections, with
             False when it has done so.
+        before_send: Awaited when its connection is there, right before its first byte; nothing leaves where
+            it raises.
         connecting: Whether it came as far as to look for a connection.
         sent: Whether any byte of it may have left.
         is_kept: Whether its connection has served another request before.
@@ -40,6 +42,7 @@ class Departure:
 
     def __init__(self) -> None:
         self.on_queue: Callable[[bool], None] = lambda _waits: None
+        self.before_send: Callable[[], Awaitable[None]] | None = None
         self.connecting = False
         self.sent = False
         self.is_kept = False
@@ -82,6 +85,8 @@ class Departure:
                 raise UnfitConnectionError
             if is_create:
                 connection.protocol.force_close()
+            if self.before_send is not None:
+                await self.before_send()
             self.sent = True
             return await send(connection)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl as ssl_module
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
@@ -140,6 +140,21 @@ class Transport:
         return self._limiter
 
     @property
+    def timeout(self) -> float:
+        """Seconds for one attempt."""
+        return self._settings.timeout
+
+    @property
+    def max_attempts(self) -> int:
+        """How often one call is sent at most."""
+        return self._settings.max_attempts
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds for one call altogether; None for no limit."""
+        return self._settings.deadline
+
+    @property
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._sessions.closed
@@ -204,7 +219,13 @@ class Transport:
         return await self._run(self._call(request, None, deadline, slot, decode))
 
     async def post(
-        self, path: str, payload: Mapping[str, Any], *, route: str, deadline: float | None = None
+        self,
+        path: str,
+        payload: Mapping[str, Any],
+        *,
+        route: str,
+        deadline: float | None = None,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> exchanges.Exchange:
         """Create; sent again only after what certainly did not happen.
 
@@ -216,13 +237,16 @@ class Transport:
             payload: What to create, as JSON.
             route: The path's template, for hooks and errors.
             deadline: Seconds for the call altogether; None for the transport's.
+            before_send: Awaited right before the first byte of each attempt, after the waits for the budget
+                and a connection. Where it raises something that is no ``TimeZestError``, nothing of that
+                attempt was sent, and this is what comes of the call.
 
         Raises:
             OutcomeUnknownError: It was sent, and whether it happened is unknown.
             TimeZestError: It did not happen; the class says why.
         """
         request = self._request("POST", path, route, payload=payload)
-        return await self._run(self._call(request, payload, deadline))
+        return await self._run(self._call(request, payload, deadline, before_send=before_send))
 
     async def clock_offset(self, path: str) -> timedelta:
         """Return how far the service's clock is ahead of ours; nothing if its answers do not tell.
@@ -273,6 +297,8 @@ class Transport:
         deadline: float | None,
         slot: reservations.Reservation | None = None,
         decode: Decode | None = None,
+        *,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> calls.Call:
         return calls.Call(
             request,
@@ -285,4 +311,5 @@ class Transport:
             decode=decode,
             clock=self._service_clock,
             deadline=deadline,
+            before_send=before_send,
         )

@@ -1,0 +1,208 @@
+"""The journals: each does what the protocol says, and what only it promises."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transport.redis_server import RedisServer
+from timezest_async import (
+    ConfigurationError,
+    ConnectionFailedError,
+    MemoryJournal,
+    RedisJournal,
+    SQLiteJournal,
+)
+from timezest_async.idempotency import IntentJournal, conformance
+
+EMPTY = "0" * 64
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_journal_does_what_the_protocol_says(
+    check: conformance.Check, kind: str, tmp_path: Path
+) -> None:
+    clock = Clock()
+    if kind == "memory":
+        journal = MemoryJournal(lease=10.0, clock=clock)
+        await check(journal, journal, clock.pass_time)
+    else:
+        path = tmp_path / "intents.db"
+        async with (
+            SQLiteJournal(path, lease=10.0, clock=clock) as one,
+            SQLiteJournal(path, lease=10.0, clock=clock) as other,
+        ):
+            await check(one, other, clock.pass_time)
+
+
+@pytest.mark.asyncio
+async def test_anybody_can_check_a_journal_of_their_own() -> None:
+    clock = Clock()
+    one = MemoryJournal(lease=10.0, clock=clock)
+    await conformance.check(lambda: one, clock.pass_time)
+
+    class Forgetful(MemoryJournal):
+        async def mark_sending(self, *_: object, **__: object) -> bool:
+            return True
+
+    forgetful = Forgetful(lease=10.0, clock=clock)
+    with pytest.raises(
+        AssertionError, match="a_lease_ends: expected that who lost the key is not allowed to"
+    ):
+        await conformance.check(lambda: forgetful, clock.pass_time)
+
+
+# Redis
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer("redis-password-77c1") as running:
+        yield running
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+async def test_redis_does_what_the_protocol_says(check: conformance.Check, server: RedisServer) -> None:
+    async with RedisJournal(server.url, lease=0.2) as one, RedisJournal(server.url, lease=0.2) as other:
+        await check(one, other, asyncio.sleep)
+
+
+@pytest.mark.asyncio
+async def test_redis_forgets_what_is_done_and_never_what_was_sent(server: RedisServer) -> None:
+    async with RedisJournal(server.url, keep=0.05, prefix="kept:") as journal:
+        for name in ("done", "sent", "new"):
+            await journal.claim(name, digest=EMPTY, token=name)
+        await journal.mark_sending("sent", "sent", answer_within=0.0, settle=0.0)
+        await journal.finish("done", "sreq_1", digest=EMPTY, own=True)
+        await asyncio.sleep(0.1)
+        with server.client() as client:
+            assert client.keys("kept:*") == ["kept:key:sent"]
+
+
+def test_redis_is_told_of_under_one_loop_after_another(server: RedisServer) -> None:
+    journal = RedisJournal(server.url)
+    for _ in range(2):
+        intent = asyncio.run(_claim(journal, "loops", "one"))
+        assert intent.held
+    gc.collect()
+
+
+async def _claim(journal: IntentJournal, name: str, token: str) -> Any:
+    return await journal.claim(name, digest=EMPTY, token=token)
+
+
+@pytest.mark.asyncio
+async def test_a_redis_that_is_away_is_told_without_its_password() -> None:
+    journal = RedisJournal("redis://:redis-password-77c1@127.0.0.1:9/0")
+    with pytest.raises(ConnectionFailedError, match="journal cannot be asked") as caught:
+        await journal.renew("name", "token")
+    await journal.close()
+    assert "77c1" not in f"{caught.value!r} {journal!r}"
+    with pytest.raises(ConfigurationError, match="not a URL of Redis"):
+        RedisJournal("http://:redis-password-77c1@redis")
+
+
+# SQLite
+
+
+@pytest.mark.asyncio
+async def test_old_intents_are_forgotten_unless_a_create_may_have_happened(tmp_path: Path) -> None:
+    clock = Clock()
+    path = tmp_path / "intents.db"
+    async with SQLiteJournal(path, keep=100.0, clock=clock) as journal:
+        for name in ("done", "sent", "new"):
+            await journal.claim(name, digest=EMPTY, token=name)
+        await journal.mark_sending("sent", "sent", answer_within=0.0, settle=0.0)
+        await journal.finish("done", "sreq_1", digest=EMPTY, own=True)
+        clock.now += 101
+        await journal.claim("fresh", digest=EMPTY, token="fresh")
+        assert await journal.finish("another", "sreq_1", digest=EMPTY, own=True) == "sreq_1"
+    with sqlite3.connect(path) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM intent")}
+    connection.close()
+    assert names == {"sent", "fresh", "another"}
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE book (title)")
+    connection.close()
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database\n" * 100)
+    for wrong in (path, text, tmp_path / "nowhere" / "intents.db"):
+        before = wrong.read_bytes() if wrong.exists() else None
+        async with SQLiteJournal(wrong) as journal:
+            with pytest.raises(ConfigurationError, match="journal"):
+                await journal.renew("name", "token")
+        assert (wrong.read_bytes() if wrong.exists() else None) == before
+
+
+@pytest.mark.asyncio
+async def test_waiting_for_another_process_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "intents.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.renew("name", "token")
+        writer = sqlite3.connect(path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        claim = asyncio.create_task(journal.claim("name", digest=EMPTY, token="token"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not claim.done()
+        writer.execute("COMMIT")
+        writer.close()
+        assert (await claim).held
+
+
+def test_a_journal_that_nobody_closes_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys, timezest_async as tz\n"
+        "journal = tz.SQLiteJournal(sys.argv[1])\n"
+        "async def main():\n"
+        "    await journal.claim('name', digest='d', token='t')\n"
+        "asyncio.run(main())\n"
+        "asyncio.run(main())\n"
+        "print(journal)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program, tmp_path / "intents.db"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "SQLiteJournal(" in done.stdout
+
+
+@pytest.mark.parametrize("make", [MemoryJournal, lambda **k: SQLiteJournal("never", **k)])
+@pytest.mark.parametrize("wrong", [{"lease": 0}, {"lease": "1"}, {"keep": float("inf")}, {"keep": True}])
+def test_durations_that_are_none_are_refused(
+    make: Callable[..., Awaitable[Any]], wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match="give a number of seconds above 0"):
+        make(**wrong)

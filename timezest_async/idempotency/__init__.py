@@ -1,0 +1,12 @@
+"""Creating exactly once over a service that has no idempotency keys.
+
+``SchedulingRequestsEndpoint.create_once`` is its face; ``docs/exactly-once.md`` says what it promises.
+"""
+
+from __future__ import annotations
+
+from timezest_async.idempotency.journal import Created, Intent, IntentJournal
+from timezest_async.idempotency.keys import remember
+from timezest_async.idempotency.memory import MemoryJournal
+
+__all__ = ["Created", "Intent", "IntentJournal", "MemoryJournal", "remember"]

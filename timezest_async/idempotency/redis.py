@@ -1,0 +1,280 @@
+"""A journal for workers on several hosts: Redis, by its own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
+from timezest_async.idempotency.entries import check_duration
+from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE, Intent
+from timezest_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_TIMEOUT: Final = 5.0
+"""Seconds for one question."""
+_NOW: Final = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local function text(seconds) return string.format('%.6f', seconds) end
+local function held_by(token)
+    local entry = redis.call('HMGET', KEYS[1], 'token', 'request')
+    return entry[1] == token and token ~= '' and not entry[2]
+end
+"""
+_CLAIM: Final = (
+    _NOW
+    + """
+local digest, token, lease, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local entry = redis.call('HMGET', KEYS[1], 'digest', 'token', 'held', 'sent', 'settles', 'request')
+if entry[6] then return {entry[1], 0, '0', '', '0', entry[6]} end
+if entry[1] then
+    local held = tonumber(entry[3])
+    if entry[2] ~= '' and entry[2] ~= token and now < held then
+        return {entry[1], 0, text(held - now), '', '0', ''}
+    end
+    if entry[4] and entry[1] ~= digest then return {entry[1], 0, '0', '', '0', ''} end
+end
+redis.call('HSET', KEYS[1], 'digest', digest, 'token', token, 'held', text(now + lease))
+if not entry[4] then
+    redis.call('PEXPIRE', KEYS[1], keep)
+    return {digest, 1, '0', '', '0', ''}
+end
+return {
+    digest, 1, '0', text(math.max(0, now - tonumber(entry[4]))),
+    text(math.max(0, tonumber(entry[5]) - now)), ''
+}
+"""
+)
+_RENEW: Final = (
+    _NOW
+    + """
+if not held_by(ARGV[1]) then return 0 end
+local held = tonumber(redis.call('HGET', KEYS[1], 'held'))
+redis.call('HSET', KEYS[1], 'held', text(math.max(held, now + tonumber(ARGV[2]))))
+return 1
+"""
+)
+_MARK: Final = (
+    _NOW
+    + """
+if not held_by(ARGV[1]) then return 0 end
+local lease, answer, settle = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local entry = redis.call('HMGET', KEYS[1], 'held', 'sent', 'settles')
+local settles = tonumber(entry[3] or '0')
+if not entry[2] or settles <= now then redis.call('HSET', KEYS[1], 'sent', text(now)) end
+redis.call(
+    'HSET', KEYS[1],
+    'held', text(math.max(tonumber(entry[1]), now + answer + lease)),
+    'settles', text(math.max(settles, now + answer + settle))
+)
+redis.call('PERSIST', KEYS[1])
+return 1
+"""
+)
+_FINISH: Final = """
+local request, digest, own, keep = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local entry = redis.call('HMGET', KEYS[1], 'digest', 'request')
+if entry[2] then return entry[2] end
+if own and redis.call('EXISTS', KEYS[2]) == 1 then return '' end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'digest', entry[1] or digest, 'request', request)
+redis.call('PEXPIRE', KEYS[1], keep)
+if own then redis.call('SET', KEYS[2], KEYS[1], 'PX', keep) end
+return request
+"""
+_RELEASE: Final = (
+    _NOW
+    + """
+if not held_by(ARGV[1]) then return 0 end
+if ARGV[2] == '1' then redis.call('DEL', KEYS[1]) else redis.call('HSET', KEYS[1], 'token', '') end
+return 1
+"""
+)
+
+
+class RedisJournal:
+    """Keeps intents in Redis (extra ``redis``), for workers on any number of hosts.
+
+    Leases and times go by Redis's clock. What it has noted lasts as long as Redis keeps it: with
+    ``appendfsync everysec`` a power cut may lose the last second, with ``always`` nothing. An eviction policy
+    must not touch its keys (``noeviction``). It may be used under several event loops, one after another.
+
+    Args:
+        url: Where Redis is, such as ``"redis://redis:6379/0"``. The password in it shows nowhere.
+        lease: Seconds for which a worker holds a key without renewing that.
+        keep: Seconds for which it is remembered what is done.
+        prefix: What the names of its keys in Redis begin with; one for each account.
+
+    Raises:
+        ConfigurationError: An argument is unfit, or the ``redis`` package is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease: float = DEFAULT_LEASE,
+        keep: float = DEFAULT_KEEP,
+        prefix: str = "timezest:intents:",
+    ) -> None:
+        url = Secret(str(url))  # a traceback with locals is not to show the password
+        self.lease: float = check_duration("lease", lease)
+        self._keep = max(1, round(check_duration("keep", keep) * 1000))
+        self._prefix = prefix
+        self._url = url
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: Redis | None = None
+        self._guard: AsyncGenerator[None, None] | None = None
+        # Read now, so that a wrong URL shows where it stands; nothing connects before it is needed.
+        _client_of(url)
+
+    def __repr__(self) -> str:
+        return "RedisJournal(...)"
+
+    async def close(self) -> None:
+        """Close the connection; asking again opens it again."""
+        guard, self._guard = self._guard, None
+        if guard is not None and self._loop is asyncio.get_running_loop():
+            await guard.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def claim(self, name: str, *, digest: str, token: str) -> Intent:
+        """Hold a key; see ``IntentJournal``."""
+        found, held, wait, sent_ago, settles_in, request_id = await self._ask(
+            _CLAIM, [self._key(name)], digest, token, self.lease, self._keep
+        )
+        return Intent(
+            _text(found),
+            held=held == 1,
+            retry_after=float(wait),
+            sent_ago=float(sent_ago) if sent_ago else None,
+            settles_in=float(settles_in),
+            request_id=_text(request_id) or None,
+        )
+
+    async def renew(self, name: str, token: str) -> bool:
+        """Hold on; see ``IntentJournal``."""
+        return bool(await self._ask(_RENEW, [self._key(name)], token, self.lease))
+
+    async def mark_sending(self, name: str, token: str, *, answer_within: float, settle: float) -> bool:
+        """Note that a create is about to be sent; see ``IntentJournal``."""
+        return bool(await self._ask(_MARK, [self._key(name)], token, self.lease, answer_within, settle))
+
+    async def finish(self, name: str, request_id: str, *, digest: str, own: bool) -> str | None:
+        """Note what was made; see ``IntentJournal``."""
+        keys = [self._key(name), self._owner_key(request_id)]
+        return _text(await self._ask(_FINISH, keys, request_id, digest, int(own), self._keep)) or None
+
+    async def release(self, name: str, token: str, *, forget: bool) -> None:
+        """Let go of a key; see ``IntentJournal``."""
+        await self._ask(_RELEASE, [self._key(name)], token, int(forget))
+
+    async def taken(self, name: str, request_ids: Collection[str]) -> Collection[str]:
+        """Return which requests belong to other keys; see ``IntentJournal``."""
+        ids = list(request_ids)
+        owners = await self._ask(
+            "return redis.call('MGET', unpack(KEYS))", [self._owner_key(one) for one in ids]
+        )
+        mine = self._key(name)
+        return {one for one, owner in zip(ids, owners, strict=True) if owner and _text(owner) != mine}
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}key:{name}"
+
+    def _owner_key(self, request_id: str) -> str:
+        return f"{self._prefix}request:{request_id}"
+
+    async def _ask(self, script: str, keys: list[str], *arguments: str | float) -> Any:
+        """Run a script.
+
+        Raises:
+            ConfigurationError: Redis refuses these credentials.
+            ConnectionFailedError: Redis does not do it now.
+        """
+        failure: TimeZestError
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                client = await self._connected()
+                return await client.register_script(script)(keys=keys, args=list(arguments))
+        except TimeoutError:
+            failure = _unavailable(f"it did not answer within {_TIMEOUT:g} s")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told without Redis's own context
+            failure = _explained(error)
+        raise failure
+
+    async def _connected(self) -> Redis:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._guard is None or self._loop is not loop:
+            # Connections of a loop that is gone cannot be closed any more; dropping them must do.
+            self._loop, self._client = loop, _client_of(self._url)
+            # asyncio.run ends every asynchronous generator before it closes its loop.
+            self._guard = _closed_with_loop(self._client)
+            await anext(self._guard)
+        return self._client
+
+
+async def _closed_with_loop(client: Redis) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def _client_of(url: Secret) -> Redis:
+    try:
+        # Lazy, since it belongs to an extra.
+        from redis.asyncio import Redis  # noqa: PLC0415
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "RedisJournal needs the redis package: pip install 'timezest-async[redis]'."
+        ) from None
+    with contextlib.suppress(ValueError, TypeError):
+        # Tries again at once, for a connection that went stale: each step may be taken twice.
+        client: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # its **kwargs are bare
+            url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
+        )
+        return client
+    # Not chained: the parser's own message may repeat the password.
+    raise ConfigurationError(
+        "url is not a URL of Redis: give one such as 'redis://user:password@host:6379/0', 'rediss://…' for"
+        " TLS, or 'unix:///path/to/socket'."
+    )
+
+
+def _explained(error: Exception) -> TimeZestError:
+    from redis.exceptions import AuthenticationError, NoPermissionError  # noqa: PLC0415 - as above
+
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return ConfigurationError(
+            f"Redis refuses these credentials for the journal: {error} It needs to run EVALSHA and"
+            " SCRIPT LOAD, and to read and write the keys 'timezest:*'."
+        )
+    return _unavailable(f"{type(error).__name__}: {error}".rstrip(". "))
+
+
+def _unavailable(reason: str) -> ConnectionFailedError:
+    return ConnectionFailedError(
+        f"The journal cannot be asked, so nothing was sent: Redis: {reason}.", never_sent=True
+    )
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
