@@ -487,7 +487,7 @@ def test_the_key_of_an_option_is_used_and_shown_nowhere(
     service: Served, export: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TIMEZEST_API_KEY")
-    service.faults.script("GET /scheduling_requests", [Status(403)])
+    service.faults.script("GET /scheduling_requests", [None, Status(403)])
     status, _, errors = export("-o", "a.csv", "--api-key", KEY)
     assert status == 1
     assert "--resume a.csv" in errors
@@ -538,3 +538,17 @@ def test_another_key_goes_on_only_where_that_is_said(
         service.requests_seen.clear()
     status, _, errors = export("-o", "c.csv", "--other-key")
     assert (status, "--other-key goes with --resume or --incremental" in errors) == (2, True)
+
+
+def test_a_wrong_key_leaves_nothing_that_would_stop_the_right_one(
+    service: Served, export: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = (["-o", "a.csv"], ["-o", "b.parquet"], ["--incremental", "state", "-o", "c.sqlite"])
+    for order in orders:
+        monkeypatch.setenv("TIMEZEST_API_KEY", "a-wrong-key")
+        assert export(*order)[0] == 1
+        assert names() == []
+        monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
+        assert export(*order)[0] == 0
+        for name in names():
+            Path(name).unlink()

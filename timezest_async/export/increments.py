@@ -18,6 +18,7 @@ import attrs
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
+from timezest_async.errors import TimeZestError
 from timezest_async.export.appending import Appender
 from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since
 from timezest_async.export.columns import choose_columns
@@ -26,7 +27,7 @@ from timezest_async.export.formats import Format
 from timezest_async.export.jobs import BATCH_SIZE, ExportJob
 from timezest_async.export.passed_over import PassedOver
 from timezest_async.export.progress import OnProgress, Tracker
-from timezest_async.export.recalling import learn, recall, shape_of
+from timezest_async.export.recalling import forget_unbegun, learn, recall, shape_of
 from timezest_async.export.seen import PATH, State
 from timezest_async.export.threads import in_thread
 
@@ -187,7 +188,7 @@ async def incremental(
         known = await in_thread(lambda: recall(memory, new, target, other_key=other_key))
         first: Changes | None = None
         if known.high_water is None:
-            summary = await ExportJob(
+            job = ExportJob(
                 everything,
                 target,
                 format=shape.format,
@@ -198,7 +199,12 @@ async def incremental(
                 other_key=other_key,
                 batch_size=batch_size,
                 on_progress=on_progress,
-            ).run()
+            )
+            try:
+                summary = await job.run()
+            except TimeZestError:
+                await in_thread(lambda: forget_unbegun(memory, target))
+                raise
             known = await in_thread(lambda: learn(known, target, shape.format, overlap))
             await in_thread(lambda: known.save(memory))
             first = Changes(

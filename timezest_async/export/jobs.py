@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 import attrs
 
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import ConfigurationError
+from timezest_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from timezest_async.export.batches import Batches
 from timezest_async.export.columns import choose_columns
 from timezest_async.export.durable import check_name, locked, remove, sweep, sync_folder
@@ -94,6 +94,7 @@ class ExportJob:
         self._paginator = paginator
         self._resumes = resume
         self._other_key = other_key
+        self._is_empty = False
         self._batch_size = batch_size
         self._batch_seconds = batch_seconds
         self._writer: Writer[Any] = make_writer(self.names.partial, start.path, table, shape)
@@ -176,6 +177,8 @@ class ExportJob:
                 await in_thread(lambda: self._finish(unfinished, place))
             finally:
                 await in_thread(self._close)
+                if self._is_empty:
+                    await in_thread(self._tidy_up)
         self._tracker.turned("done")
         return Summary.of(self.names.target, place, self.progress)
 
@@ -268,8 +271,11 @@ class ExportJob:
             except OSError:
                 # The disk failed: what is not durable is read again another time.
                 raise
-            except BaseException:
+            except BaseException as error:
                 await batches.flush()
+                kept = batches.place
+                if isinstance(error, AuthenticationError | PermissionDeniedError):
+                    self._is_empty = not (kept.records or kept.unreadable)
                 raise
             await batches.flush()
         return batches.place
@@ -284,6 +290,13 @@ class ExportJob:
             place = self._writer.create(first)
             keep(place)
         return place
+
+    def _tidy_up(self) -> None:
+        """Leave nothing where a wrong key got nothing: it would have to be told apart from the right one."""
+        remove(self.names.state)
+        for ending in ("", *self._writer.sidecars):
+            remove(self.names.partial.with_name(self.names.partial.name + ending))
+        remove(self.names.partial_unreadable)
 
     def _finish(self, unfinished: Unfinished, place: Place) -> None:
         names, overwrite = self.names, self.order.overwrite

@@ -11,7 +11,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.changes import recent_since, watching
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.durable import check_name
+from timezest_async.export.durable import check_name, remove
 from timezest_async.export.finished import fingerprint, read_back
 from timezest_async.export.formats import Format, Shape, choose_format
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
@@ -54,6 +54,12 @@ def recall(memory: Path, new: State, target: Path, *, other_key: bool) -> State:
                 "another state and file"
             )
     return known
+
+
+def forget_unbegun(memory: Path, target: Path) -> None:
+    """Remove the state where the first run read nothing: what it was begun with may have been wrong."""
+    if not Names.of(target).state.exists() and not target.exists():
+        remove(memory)
 
 
 def learn(known: State, target: Path, format: Format, overlap: timedelta) -> State:
