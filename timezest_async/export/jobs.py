@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -14,8 +13,9 @@ import attrs
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from timezest_async.export.batches import Batches
+from timezest_async.export.beginnings import prepare
 from timezest_async.export.columns import choose_columns
-from timezest_async.export.durable import check_name, locked, remove, sweep, sync_folder
+from timezest_async.export.durable import locked, remove, sync_folder
 from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
@@ -183,58 +183,15 @@ class ExportJob:
         return Summary.of(self.names.target, place, self.progress)
 
     def _prepare(self) -> Unfinished | None:
-        """Find what there is, refuse what must not be touched; None where the file is finished already."""
-        names = self.names
-        check_name(names.target)
-        sweep(names.state)
-        if not self.order.overwrite:
-            unfinished = Unfinished.load(names.state)
-            if unfinished is not None:
-                if not self._resumes:
-                    raise ConfigurationError(
-                        f"{names.partial} is an unfinished export: resume=True goes on with it, "
-                        "overwrite=True starts anew"
-                    )
-                if not self._other_key:
-                    unfinished.order.check_account(self.order, names.target)
-                unfinished.order.check_same(self.order, names.target)
-                is_new = not unfinished.order.overwrite and unfinished.phase is not Phase.READY
-                if is_new and os.path.lexists(names.target):
-                    raise made_meanwhile(names.target)
-                return self._take_over(unfinished)
-            if os.path.lexists(names.target):  # a link that leads nowhere would be replaced too
-                if self._resumes:
-                    return None
-                raise ConfigurationError(f"{names.target} exists already: overwrite=True replaces it")
-            if names.partial.exists():
-                raise ConfigurationError(
-                    f"{names.partial} exists, without the checkpoint that would tell how to resume it: "
-                    "overwrite=True starts anew"
-                )
-            if self.order.skip_unreadable and names.unreadable.exists():
-                raise ConfigurationError(f"{names.unreadable} exists already: overwrite=True replaces it")
-        # The checkpoint goes before what it is of, and comes before: none is ever of another output.
-        remove(names.state)
-        remove(names.partial)
-        remove(names.partial_unreadable)
-        unfinished = Unfinished(self.order, export=secrets.token_hex(8))
-        unfinished.save(names.state)
+        """Find what there is, and go on as it was begun."""
+        unfinished = prepare(self.names, self.order, resumes=self._resumes, other_key=self._other_key)
+        if unfinished is not None:
+            order, columns = unfinished.order, self.order.columns
+            self.order = order
+            if order.columns != columns:
+                table = choose_columns(order.start.path, order.columns)
+                self._writer = make_writer(self.names.partial, order.start.path, table, order.shape)
         return unfinished
-
-    def _take_over(self, unfinished: Unfinished) -> Unfinished:
-        """Go on as an export was begun, but for what may be chosen anew."""
-        order = unfinished.order
-        if order.columns != self.order.columns:
-            table = choose_columns(order.start.path, order.columns)
-            self._writer = make_writer(self.names.partial, order.start.path, table, order.shape)
-        skip = self.order.skip_unreadable or order.skip_unreadable
-        account = self.order.start.account
-        self.order = attrs.evolve(order, start=self.order.start, skip_unreadable=skip)
-        taken = attrs.evolve(unfinished, order=self.order)
-        if order.start.account != account:
-            # From now on it is this key's, whatever comes of this run.
-            taken.save(self.names.state)
-        return taken
 
     async def _read(self, unfinished: Unfinished) -> Place:
         """Read what is still to be read, and make it durable."""
