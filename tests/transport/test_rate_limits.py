@@ -24,6 +24,7 @@ class Server:
     def __init__(self, limit: int, period: float) -> None:
         self.limit, self.period = limit, period
         self.counted: list[float] = []
+        self.in_flight = self.most_in_flight = 0
 
     def widest(self) -> int:
         """Return the most requests in any window [t, t + period)."""
@@ -39,6 +40,15 @@ class Server:
 
 async def use(server: Server, slot: Slot, chance: random.Random, latency: float, fate: str) -> None:
     """Send one request that meets a fate, and settle its slot as a transport would."""
+    server.in_flight += 1
+    server.most_in_flight = max(server.most_in_flight, server.in_flight)
+    try:
+        await meet(server, slot, chance, latency, fate)
+    finally:
+        server.in_flight -= 1
+
+
+async def meet(server: Server, slot: Slot, chance: random.Random, latency: float, fate: str) -> None:
     loop = asyncio.get_running_loop()
     if fate == "refused":
         await asyncio.sleep(latency / 2)
@@ -99,6 +109,7 @@ def test_no_window_holds_more_than_the_limit_and_nothing_is_stranded(
 
         await asyncio.gather(*(worker() for _ in range(tasks)))
         assert server.widest() <= limit
+        assert server.most_in_flight <= limit
         # The full burst is there again, at once.
         await asyncio.sleep(period + 0.05 + 1.0 + 2.0 + 1e-6)
         assert limiter.available == limit
