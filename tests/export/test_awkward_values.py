@@ -240,7 +240,7 @@ def awkward(number: int) -> dict[str, Any]:
         "guests_list": ["\ude00"],
         "associated_entities": [{"type": "x/\udfff", "id": 10**20, "\ud83d": [nested(40)]}],
         "resources": [{"id": "\ud83d", "name": "\0"}],
-        "deep\ud83d": nested(400),
+        "deep\ud83d": nested(150),
         "much": float("inf"),
         "long": "y" * 140_000,
     }
