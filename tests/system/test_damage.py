@@ -166,6 +166,19 @@ async def test_another_exports_output_is_refused(
     assert await is_refused_or_right(client, service, one) == (ending in {"sqlite", "duckdb"})
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_an_output_that_is_gone_is_told(
+    client: TimeZestClient, service: Sandbox, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / "begun" / f"out.{ending}"
+    await begin(client, service, path)
+    for name in readers.names_in(path.parent):
+        if not name.endswith(".checkpoint"):
+            (path.parent / name).rename(tmp_path / name)
+    assert await is_refused_or_right(client, service, path)
+
+
 def delete(partial: Path) -> None:
     (min(partial.iterdir()) if partial.is_dir() else partial).unlink()
 

@@ -19,7 +19,7 @@ from timezest_async.export.durable import locked, remove, sync_folder
 from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
 from timezest_async.export.formats import Compression, Format, Shape, choose_format
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
-from timezest_async.export.states import Names, Order, Phase, Place, Unfinished
+from timezest_async.export.states import Names, Order, Phase, Place, Unfinished, damaged
 from timezest_async.export.threads import in_thread
 from timezest_async.export.unreadable import UnreadableFile
 from timezest_async.export.writers import Writer, make_writer
@@ -201,7 +201,8 @@ class ExportJob:
             return place
 
         def keep(place: Place) -> None:
-            if not self._writer.keeps_place:
+            # Of a database only that it was made is noted here: the rest is in it.
+            if not self._writer.keeps_place or not place.records:
                 attrs.evolve(unfinished, place=place).save(self.names.state)
 
         place = await in_thread(lambda: self._open(place, unfinished.export, keep))
@@ -241,7 +242,10 @@ class ExportJob:
         """Go back to what is durable, or start."""
         first = Place(0, self.order.start, export=export)
         if place is not None or self._writer.keeps_place:
-            place = self._writer.restore(place or first)
+            restored = self._writer.restore(place or first)
+            if restored is None and place is not None:
+                raise damaged(self.names.partial, "it is gone")
+            place = restored
         self._unreadable.restore(place or first)
         if place is None:
             place = self._writer.create(first)
