@@ -195,17 +195,17 @@ class ExportJob:
 
     async def _read(self, unfinished: Unfinished) -> Place:
         """Read what is still to be read, and make it durable."""
-        place = unfinished.place
-        if unfinished.phase is not Phase.READING and place is not None:
-            self._tracker.begun(place)
-            return place
+        before = unfinished.place
+        if unfinished.phase is not Phase.READING and before is not None:
+            self._tracker.begun(before)
+            return before
 
         def keep(place: Place) -> None:
             # Of a database only that it was made is noted here: the rest is in it.
             if not self._writer.keeps_place or not place.records:
                 attrs.evolve(unfinished, place=place).save(self.names.state)
 
-        place = await in_thread(lambda: self._open(place, unfinished.export, keep))
+        place = await in_thread(lambda: self._open(before, unfinished.export, keep))
         self._tracker.begun(place)
         left = None if self.order.limit is None else self.order.limit - place.records
         unreadable = self._unreadable if self.order.skip_unreadable else None
