@@ -12,13 +12,6 @@ from hypothesis import given, settings, strategies as st
 
 from tests import support
 from tests.wires import EVERY_TYPE, FITS, KINDS, smallest, typed, wires
-from timezest_async.converter import (
-    StructureError,
-    configure_converter,
-    make_converter,
-    structure,
-    structure_many,
-)
 from timezest_async.models import (
     Agent,
     AssociatedEntity,
@@ -27,6 +20,13 @@ from timezest_async.models import (
     SchedulingRequest,
     Status,
     Team,
+)
+from timezest_async.serialization.converter import (
+    StructureError,
+    configure_converter,
+    make_converter,
+    structure,
+    structure_many,
 )
 
 CONVERTER = make_converter()

@@ -19,7 +19,7 @@ import pytest
 
 import timezest_async
 from timezest_async import TimeZestClient, TimeZestError, errors, tql
-from timezest_async.export.whole_lists import Options
+from timezest_async.export.functions import Options
 from timezest_async.sandbox import Sandbox
 
 # Names

@@ -9,7 +9,6 @@ from timezest_async import (
 )
 from timezest_async._version import __version__
 from timezest_async.client import TimeZestClient
-from timezest_async.converter import StructureError, UnreadableRecord, configure_converter, make_converter
 from timezest_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -61,14 +60,20 @@ from timezest_async.models import (
     TriggerMode,
 )
 from timezest_async.pagination import Checkpoint, Page, Paginator
+from timezest_async.serialization.converter import (
+    StructureError,
+    UnreadableRecord,
+    configure_converter,
+    make_converter,
+)
 from timezest_async.tql import And, Expression, Operator, Or, Plan, Predicate, scheduling_request as F
 from timezest_async.transport import Hooks, Limiter, Moment, RateLimiter
 
 if _TYPE_CHECKING:
     from timezest_async import export
+    from timezest_async.budget.redis.limiter import RedisRateLimiter
     from timezest_async.idempotency.redis import RedisJournal
     from timezest_async.idempotency.sqlite import SQLiteJournal
-    from timezest_async.transport.redis_limits import RedisRateLimiter
 
 __all__ = [
     "APIStatusError",
@@ -149,7 +154,7 @@ __all__ = [
 
 _LATE = {
     "RedisJournal": "timezest_async.idempotency.redis",
-    "RedisRateLimiter": "timezest_async.transport.redis_limits",
+    "RedisRateLimiter": "timezest_async.budget.redis.limiter",
     "SQLiteJournal": "timezest_async.idempotency.sqlite",
 }
 

@@ -11,7 +11,6 @@ import aiohttp
 import cattrs
 import yarl
 
-from timezest_async.converter import default_converter
 from timezest_async.endpoints import (
     AgentsEndpoint,
     AppointmentTypesEndpoint,
@@ -20,6 +19,7 @@ from timezest_async.endpoints import (
     TeamsEndpoint,
 )
 from timezest_async.errors import ConfigurationError
+from timezest_async.serialization.converter import default_converter
 from timezest_async.transport import DEFAULT_BASE_URL, Hooks, Limiter, Secret, Transport
 
 

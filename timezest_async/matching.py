@@ -32,10 +32,10 @@ from timezest_async.models import (
     Team,
 )
 from timezest_async.tql.attribute_base import Attribute
-from timezest_async.tql.expressions import And, Expression, Predicate, register_matcher
+from timezest_async.tql.nodes import And, Expression, Predicate, register_matcher
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.schema import SCHEMAS, attributes_of
-from timezest_async.tql.walking import fold
+from timezest_async.tql.traversal import fold
 
 _Values: TypeAlias = list[Any]
 _Step: TypeAlias = Callable[[Any, list[bool]], bool]

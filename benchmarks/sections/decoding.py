@@ -16,8 +16,8 @@ from benchmarks.harness import Report, Samples, interleave_calls
 from benchmarks.page_server import PAGE, negated_times, page_data
 from benchmarks.rivals import SchedulingRequests
 from timezest_async import SchedulingRequest, make_converter
-from timezest_async.converter import ListStructurer
-from timezest_async.transport.bodies import parse_json
+from timezest_async.serialization.converter import ListStructurer
+from timezest_async.transport.error_bodies import parse_json
 
 _PAGES = 100
 

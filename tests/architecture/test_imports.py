@@ -19,39 +19,34 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-LOWEST = {"_version", "errors", "redaction", "nesting"}
-BELOW_ENDPOINTS = LOWEST | {
-    "tql",
-    "models",
-    "matching",
-    "converter",
-    "transport",
-    "pagination",
-    "idempotency",
-}
-BELOW_WATCHING = BELOW_ENDPOINTS | {"endpoints", "client"}
+LOWEST = {"_version", "errors", "redaction", "checks"}
+BELOW_TRANSPORT = LOWEST | {"tql", "models", "matching", "serialization", "budget"}
+BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency"}
+BELOW_CHANGES = BELOW_ENDPOINTS | {"endpoints", "client"}
+BELOW_EXPORT = BELOW_CHANGES | {"changes"}
 MAY_IMPORT = {
     "_version": set[str](),
     "errors": set[str](),
     "redaction": set[str](),
-    "nesting": set[str](),
-    "tql": {"errors"},
-    "models": {"errors", "nesting"},
+    "checks": {"errors"},
+    "tql": {"errors", "checks"},
+    "models": {"errors", "checks"},
+    "budget": {"errors", "checks", "redaction"},
     "matching": {"errors", "tql", "models"},
-    "converter": {"errors", "models"},
-    "transport": {"_version", "errors", "redaction", "nesting"},
-    "pagination": BELOW_ENDPOINTS - {"pagination", "matching", "models"},
-    "idempotency": {"errors", "redaction", "models"},
-    "endpoints": BELOW_ENDPOINTS - {"_version"},
+    "serialization": {"errors", "checks", "models"},
+    "transport": LOWEST | {"budget", "serialization"},
+    "pagination": BELOW_ENDPOINTS - {"pagination", "idempotency", "matching"},
+    "idempotency": LOWEST | {"models"},
+    "endpoints": BELOW_ENDPOINTS,
     "client": BELOW_ENDPOINTS | {"endpoints"},
-    "watching": BELOW_WATCHING,
-    "export": BELOW_WATCHING,
-    "reports": BELOW_WATCHING | {"export"},
-    "integrations": BELOW_WATCHING | {"watching", "export"},
-    FACE: BELOW_WATCHING | {"watching", "export"},
-    "sandbox": {"errors", "tql", "models"},
-    "testing": BELOW_WATCHING | {FACE, "sandbox"},
-    "cli": BELOW_WATCHING | {FACE, "watching", "export", "reports", "integrations", "sandbox"},
+    "changes": BELOW_CHANGES,
+    "export": BELOW_EXPORT,
+    "reports": BELOW_EXPORT | {"export"},
+    "integrations": BELOW_EXPORT | {"export"},
+    FACE: BELOW_EXPORT | {"export"},
+    "sandbox": {"errors"},
+    "testing": BELOW_EXPORT | {FACE, "sandbox"},
+    "cli": BELOW_EXPORT | {FACE, "export", "reports", "integrations", "sandbox"},
 }
 """Which rooms each room may import, beside itself."""
 

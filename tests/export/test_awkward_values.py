@@ -25,11 +25,10 @@ from tests import support
 from tests.export import readers
 from tests.transport import servers
 from timezest_async import Checkpoint, RateLimiter, SchedulingRequest, TimeZestClient, TimeZestError, export
-from timezest_async.converter import structure
-from timezest_async.export import columns, formats
-from timezest_async.export.states import Place
-from timezest_async.export.writers import make_writer
+from timezest_async.export.formats.selection import columns, make_writer, selection as formats
+from timezest_async.export.job_state import Place
 from timezest_async.reports import reading
+from timezest_async.serialization.converter import structure
 
 PATH = "/scheduling_requests"
 HALVES = ["\ud83d", "x\ud83d", "\ude00y", "\udfff\ud800", "ok\ud83d\0"]

@@ -24,9 +24,9 @@ from timezest_async import (
     export,
     tql,
 )
-from timezest_async.converter import structure
-from timezest_async.export import durable
+from timezest_async.export import atomic_files as durable
 from timezest_async.sandbox import Sandbox, Status
+from timezest_async.serialization.converter import structure
 
 DAY = 86_400
 NOW = 1_750_000_000

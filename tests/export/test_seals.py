@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.wires import json_values
-from timezest_async.export.seals import sealed, unsealed
+from timezest_async.export.checksums import sealed, unsealed
 
 states = st.dictionaries(st.text(max_size=5), json_values, min_size=1, max_size=4)
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings, strategies as st
 from tests import support
 from tests.wires import typed, wires
 from timezest_async import Agent, AssociatedEntity, ResourceReference, SchedulingRequest, Team
-from timezest_async.converter import structure
-from timezest_async.export import wire
 from timezest_async.models import Record
+from timezest_async.serialization import encoding as wire
+from timezest_async.serialization.converter import structure
 
 CLASSES: list[type[Record]] = [SchedulingRequest, Agent, Team]
 

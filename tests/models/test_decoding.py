@@ -16,15 +16,15 @@ from hypothesis import given, settings, strategies as st
 
 from tests import support
 from tests.wires import EVERY_TYPE, KINDS, json_values, smallest, texts, typed, wires
-from timezest_async.converter import ListStructurer, configure_converter, make_converter
 from timezest_async.errors import TimeZestError, UnexpectedResponseError
 from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingRequest, Status
-from timezest_async.models.decoding import MAX_UNKNOWN, ListDecoder
 from timezest_async.pagination import PageReader
 from timezest_async.pagination.gaps import Gap
 from timezest_async.redaction import Secret
+from timezest_async.serialization.converter import ListStructurer, configure_converter, make_converter
+from timezest_async.serialization.decoding import MAX_UNKNOWN, ListDecoder
 from timezest_async.transport import Exchange
-from timezest_async.transport.http import Answer, build_request, decipher
+from timezest_async.transport.messages import Answer, build_request, decipher
 
 BASE = yarl.URL("https://service.test/v1")
 LISTED = [cls for cls in KINDS if cls.__name__ not in {"AssociatedEntity", "ResourceReference"}]

@@ -9,7 +9,6 @@ import attrs
 import pytest
 
 from timezest_async import models
-from timezest_async.converter import structure
 from timezest_async.models import (
     Agent,
     AgentRole,
@@ -21,6 +20,7 @@ from timezest_async.models import (
     Team,
     TeamType,
 )
+from timezest_async.serialization.converter import structure
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 

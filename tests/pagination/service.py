@@ -12,10 +12,10 @@ from typing import Any
 import yarl
 
 from timezest_async import tql
-from timezest_async.converter import UnreadableRecord, make_converter, structure
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import BadRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest
+from timezest_async.serialization.converter import UnreadableRecord, make_converter, structure
 from timezest_async.transport import Exchange, RateLimiter, Reservation
 
 CONVERTER = make_converter()

@@ -10,9 +10,9 @@ from hypothesis import given, settings, strategies as st
 from tests import support
 from tests.pagination.service import Service, evaluator, record
 from timezest_async import Checkpoint, F, PaginationError, ServerError, TimeZestClient, tql
-from timezest_async.converter import structure
 from timezest_async.models import SchedulingRequest
 from timezest_async.sandbox import Sandbox, Status
+from timezest_async.serialization.converter import structure
 
 TYPES = [f"apty_{letter}" for letter in "abcdef"]
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings, strategies as st
 from tests import support
 from tests.reports import plain
 from timezest_async import F, ResourceReference, SchedulingRequest, tql
-from timezest_async.converter import structure
 from timezest_async.reports import Analysis, Report
 from timezest_async.reports.figures import LEAD_TIME_STEPS
 from timezest_async.sandbox import Sandbox
+from timezest_async.serialization.converter import structure
 
 NOW = 1_790_000_000
 LONDON = ZoneInfo("Europe/London")

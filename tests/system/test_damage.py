@@ -16,7 +16,7 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, RateLimiter, TimeZestClient, TimeZestError, export
-from timezest_async.export import states
+from timezest_async.export import job_state as states
 from timezest_async.sandbox import Sandbox, Status
 
 ENDINGS = ["jsonl", "csv", "csv.zst", "parquet", "sqlite", "duckdb"]

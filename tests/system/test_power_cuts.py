@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from timezest_async.export.formats.selection.columns import choose_columns
+from timezest_async.export.formats.selection.selection import Shape
 
 from tests import support
 from tests.export import readers
 from timezest_async import RateLimiter, TimeZestClient, export
-from timezest_async.export import durable, writers
-from timezest_async.export.columns import choose_columns
-from timezest_async.export.formats import Shape
+from timezest_async.export import atomic_files as durable, writers
 from timezest_async.sandbox import Sandbox
 
 Picture = dict[str, "bytes | Picture"]

@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 
 from tests import strategies
 from timezest_async import errors, tql
-from timezest_async.tql.walking import leaves
+from timezest_async.tql.traversal import leaves
 
 F = tql.scheduling_request
 NEW = F.status == "new"

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests import strategies, support
 from timezest_async import errors, tql
-from timezest_async.converter import make_converter
 from timezest_async.models import EntityType, SchedulingRequest
+from timezest_async.serialization.converter import make_converter
 
 CONVERTER = make_converter()
 

@@ -26,8 +26,8 @@ if plan.get("steps_clock"):
     )
 
 from timezest_async import errors  # noqa: E402 - as above
+from timezest_async.budget.redis.limiter import RedisRateLimiter  # noqa: E402 - as above
 from timezest_async.transport import Transport  # noqa: E402 - as above
-from timezest_async.transport.redis_limits import RedisRateLimiter  # noqa: E402 - as above
 
 
 def say(**what: object) -> None:

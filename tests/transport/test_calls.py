@@ -17,8 +17,8 @@ from multidict import CIMultiDict
 from tests import support
 from tests.transport import virtual
 from timezest_async import errors
-from timezest_async.transport import Moment, RateLimiter, Transport, wire
-from timezest_async.transport.http import Answer
+from timezest_async.transport import Moment, RateLimiter, Transport, aiohttp_edge as wire
+from timezest_async.transport.messages import Answer
 
 
 @attrs.define

@@ -15,9 +15,9 @@ from multidict import CIMultiDict
 from tests import support
 from timezest_async import __name__ as package, errors
 from timezest_async._version import __version__
-from timezest_async.nesting import MAX_DEPTH
+from timezest_async.serialization.nesting import MAX_DEPTH
 from timezest_async.transport import Secret, quote_segment
-from timezest_async.transport.http import Answer, Request, build_request, decipher, retry_after
+from timezest_async.transport.messages import Answer, Request, build_request, decipher, retry_after
 
 KEY = "k3y-that-must-not-show"
 BASE = yarl.URL("https://api.timezest.com/v1")

@@ -16,7 +16,7 @@ from tests import support
 from tests.transport import virtual
 from tests.transport.redis_server import RedisServer
 from tests.transport.test_redis_simulated import MARGIN, Process, Service, insist, limiter_of
-from timezest_async.transport.redis_limits import RedisRateLimiter
+from timezest_async.budget.redis.limiter import RedisRateLimiter
 
 LIMIT, PERIOD = 18, 6.0
 KEYS = [f"timezest:{{simulated}}:{part}" for part in ("terms", "slots", "line", "clients")]

@@ -15,8 +15,8 @@ from tests import support
 from tests.transport import virtual
 from tests.transport.test_calls import Reply, play
 from timezest_async import errors
-from timezest_async.transport import RateLimiter, Transport, wire
-from timezest_async.transport.http import Answer
+from timezest_async.transport import RateLimiter, Transport, aiohttp_edge as wire
+from timezest_async.transport.messages import Answer
 
 PERIOD = 60.0
 UNSAID = [None, "", "0", "0.0", "-1", "-3600", "soon", "1e3", "Wed, 21 Oct 2015 07:28:00 GMT", "\u0663"]

@@ -40,7 +40,7 @@ from timezest_async.export import (
     read_unfinished,
     to_stream,
 )
-from timezest_async.export.states import Names
+from timezest_async.export.job_state import Names
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 

@@ -14,7 +14,7 @@ from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import grouped
 from timezest_async.cli.wording import in_options
-from timezest_async.export.json_text import readable
+from timezest_async.serialization.json_text import readable
 
 _LISTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "associated_entities": lambda entity: f"{entity.type} {entity.number or entity.id}",

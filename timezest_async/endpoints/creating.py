@@ -12,7 +12,6 @@ from datetime import date, time
 from typing import Any, Final, cast
 
 from timezest_async import tql
-from timezest_async.converter import StructureError, structure
 from timezest_async.endpoints.choice_windows import ChoiceWindow
 from timezest_async.endpoints.lists import check_id
 from timezest_async.errors import InvalidRequestError
@@ -24,6 +23,7 @@ from timezest_async.models import (
     SchedulingRequest,
     TriggerMode,
 )
+from timezest_async.serialization.converter import StructureError, structure
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.ids import kind_of_id
 

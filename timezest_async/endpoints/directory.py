@@ -9,7 +9,6 @@ import asyncio
 from typing import Generic, TypeVar
 
 from timezest_async import tql
-from timezest_async.converter import UnreadableRecord
 from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
 from timezest_async.errors import (
     NotFoundError,
@@ -19,6 +18,7 @@ from timezest_async.errors import (
 )
 from timezest_async.models import Agent, AppointmentType, Resource, Team
 from timezest_async.pagination import OnUnreadable, Paginator
+from timezest_async.serialization.converter import UnreadableRecord
 
 A = TypeVar("A")
 """The attributes that a list is filtered by."""

@@ -8,12 +8,12 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import cattrs
 
 from timezest_async import tql
-from timezest_async.converter import ListStructurer
+from timezest_async.checks import LONGEST
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
+from timezest_async.serialization.converter import ListStructurer
 from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
 from timezest_async.transport import Transport
-from timezest_async.transport.settings import LONGEST
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal, Unpack
 
 from timezest_async import tql
-from timezest_async.converter import StructureError
 from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
 from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
 from timezest_async.endpoints.once import CreateArguments, OneCreate, check_once
@@ -18,6 +17,7 @@ from timezest_async.idempotency.keys import digest_of
 from timezest_async.idempotency.once import Once
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
+from timezest_async.serialization.converter import StructureError
 from timezest_async.tql import scheduling_request as F
 
 _CANDIDATES_SINCE: Final = timedelta(seconds=120)

@@ -5,13 +5,9 @@
     await export.to_parquet(client.scheduling_requests.list(F.status == "scheduled"), "booked.parquet")
 """
 
-from timezest_async.export.columns import TABLES, Column, Kind, Table
-from timezest_async.export.formats import Compression, Format, Shape, choose_format
-from timezest_async.export.increments import Changes, Outlook, begun, incremental, outlook
-from timezest_async.export.jobs import ExportJob, read_unfinished
-from timezest_async.export.progress import Progress, Summary
-from timezest_async.export.states import Order, Phase, Place, Unfinished
-from timezest_async.export.whole_lists import (
+from timezest_async.export.formats.selection.columns import TABLES, Column, Kind, Table
+from timezest_async.export.formats.selection.selection import Compression, Format, Shape, choose_format
+from timezest_async.export.functions import (
     to_csv,
     to_duckdb,
     to_jsonl,
@@ -20,6 +16,10 @@ from timezest_async.export.whole_lists import (
     to_stream,
     to_table,
 )
+from timezest_async.export.incremental import Changes, Outlook, begun, incremental, outlook
+from timezest_async.export.job import ExportJob, read_unfinished
+from timezest_async.export.job_state import Order, Phase, Place, Unfinished
+from timezest_async.export.progress import Progress, Summary
 
 __all__ = [
     "TABLES",

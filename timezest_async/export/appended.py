@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from timezest_async.export.durable import create, is_at, remove, reopen, sync_folder, write_all
+from timezest_async.export.atomic_files import create, is_at, remove, reopen, sync_folder, write_all
 from timezest_async.export.fingerprints import Fingerprint, new_digest
-from timezest_async.export.states import damaged
+from timezest_async.export.job_state import damaged
 
 _CHUNK: Final = 1 << 20
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
+from timezest_async.export.formats.selection import Writer
+from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
-from timezest_async.export.states import Place
 from timezest_async.export.threads import finished, in_thread
 from timezest_async.export.unreadable import UnreadableFile
-from timezest_async.export.writers import Writer
 from timezest_async.pagination import Page, Paginator
 
 

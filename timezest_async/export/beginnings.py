@@ -8,9 +8,9 @@ import secrets
 import attrs
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.durable import check_name, remove, sweep
+from timezest_async.export.atomic_files import check_name, remove, sweep
 from timezest_async.export.endings import made_meanwhile
-from timezest_async.export.states import Names, Order, Phase, Unfinished
+from timezest_async.export.job_state import Names, Order, Phase, Unfinished
 
 
 def prepare(names: Names, order: Order, *, resumes: bool, other_key: bool) -> Unfinished | None:

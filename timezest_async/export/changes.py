@@ -12,14 +12,14 @@ import attrs
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import NotFoundError, UnexpectedResponseError, UnsupportedFilterError
+from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
 from timezest_async.export.seen import FINAL_STATUSES, Seen, State
-from timezest_async.export.states import Place
 from timezest_async.models import SchedulingRequest
-from timezest_async.models.reading import UnreadableRecord
 from timezest_async.pagination import OnUnreadable
+from timezest_async.serialization.readers import UnreadableRecord
 from timezest_async.tql import scheduling_request as F
-from timezest_async.tql.walking import leaves
+from timezest_async.tql.traversal import leaves
 
 _FIXED: Final = frozenset(
     {

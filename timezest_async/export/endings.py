@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.durable import install, remove, replace, usual_mode
+from timezest_async.export.atomic_files import install, remove, replace, usual_mode
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.states import damaged
+from timezest_async.export.job_state import damaged
 
 
 def give_name(source: Path, target: Path, expected: Fingerprint | None, *, overwrite: bool) -> None:

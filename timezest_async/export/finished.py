@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.columns import TABLES
-from timezest_async.export.formats import Format
+from timezest_async.export.formats.selection.base import require
+from timezest_async.export.formats.selection.columns import TABLES
+from timezest_async.export.formats.selection.selection import Format
+from timezest_async.export.formats.selection.spreadsheets import csv_rows, restored
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
-from timezest_async.export.spreadsheets import csv_rows, restored
-from timezest_async.export.writers.base import require
 
 _TABLE: Final = TABLES[PATH].name
 _APPENDED: Final = {Format.JSONL, Format.CSV}

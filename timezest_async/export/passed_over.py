@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from timezest_async.export.durable import sync_folder
-from timezest_async.export.json_text import exact_bytes
-from timezest_async.export.states import Names
-from timezest_async.models.reading import UnreadableRecord
+from timezest_async.export.atomic_files import sync_folder
+from timezest_async.export.job_state import Names
+from timezest_async.serialization.json_text import exact_bytes
+from timezest_async.serialization.readers import UnreadableRecord
 
 
 class PassedOver:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import attrs
 
-from timezest_async.export.states import Place
+from timezest_async.export.job_state import Place
 
 
 @attrs.frozen

@@ -7,13 +7,13 @@ from pathlib import Path
 import attrs
 
 from timezest_async.export.appended import AppendedFile
-from timezest_async.export.durable import remove
+from timezest_async.export.atomic_files import remove
 from timezest_async.export.endings import give_name
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.json_text import exact_bytes
-from timezest_async.export.states import Place
-from timezest_async.models.reading import UnreadableRecord
+from timezest_async.export.job_state import Place
 from timezest_async.pagination import OnUnreadable
+from timezest_async.serialization.json_text import exact_bytes
+from timezest_async.serialization.readers import UnreadableRecord
 
 
 class UnreadableFile:

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from timezest_async.tql import And, Expression, Operator, Predicate
-from timezest_async.tql.walking import fold
+from timezest_async.tql.traversal import fold
 
 Span: TypeAlias = tuple[float, float]
 """The first and the last moment, in epoch seconds (UTC); infinite where nothing is said."""

@@ -6,9 +6,9 @@ sockets on the loopback interface. ``python -m timezest_async.sandbox`` runs it 
 
 from __future__ import annotations
 
-from .command import run, serve_forever
-from .exchange import RequestSeen
-from .faults import (
+from timezest_async.sandbox.command import run, serve_forever
+from timezest_async.sandbox.exchange import RequestSeen
+from timezest_async.sandbox.faults import (
     HTML,
     AnswerLost,
     ContentType,
@@ -27,9 +27,9 @@ from .faults import (
     TooManyRequests,
     TruncatedJSON,
 )
-from .late_faults import ActsLate, ListLag
-from .page_faults import DuplicatePage, ForeignNextPage, LoopingNextPage, NextPageShape
-from .server import Sandbox
+from timezest_async.sandbox.late_faults import ActsLate, ListLag
+from timezest_async.sandbox.page_faults import DuplicatePage, ForeignNextPage, LoopingNextPage, NextPageShape
+from timezest_async.sandbox.server import Sandbox
 
 __all__ = [
     "HTML",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .command import run
+from timezest_async.sandbox.command import run
 
 if __name__ == "__main__":
     sys.exit(run())

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from timezest_async.errors import ConfigurationError
-
-from .server import Sandbox
+from timezest_async.sandbox.server import Sandbox
 
 _REAL_LIMIT: Final = (180, 60.0)
 

@@ -31,9 +31,8 @@ from typing import ClassVar, cast
 from attrs import evolve, field, frozen
 
 from timezest_async.errors import ConfigurationError
-
-from .exchange import Answer, Call, Delivery, error_answer, html_answer
-from .fault_arguments import check_probability, check_route
+from timezest_async.sandbox.exchange import Answer, Call, Delivery, error_answer, html_answer
+from timezest_async.sandbox.fault_arguments import check_probability, check_route
 
 
 class Fault:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from .exchange import Answer, Call, Delivery
-from .fault_arguments import check_seconds
-from .faults import Fault
+from timezest_async.sandbox.exchange import Answer, Call, Delivery
+from timezest_async.sandbox.fault_arguments import check_seconds
+from timezest_async.sandbox.faults import Fault
 
 
 @frozen

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
-from .attributes import Json
-from .exchange import Answer, Call
-from .faults import Fault
+from timezest_async.sandbox.attributes import Json
+from timezest_async.sandbox.exchange import Answer, Call
+from timezest_async.sandbox.faults import Fault
 
 
 @frozen

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from .attributes import ATTRIBUTES, OPERATORS, Attribute
+from timezest_async.sandbox.attributes import ATTRIBUTES, OPERATORS, Attribute
 
 _HEAD: Final = re.compile(r"([a-z_]+)\.([a-z_]+)(?:~| +)([A-Z_]+)(?:~| +)")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')

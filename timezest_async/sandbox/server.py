@@ -15,17 +15,16 @@ from aiohttp import web
 from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
-
-from .arguments import check_arguments
-from .attributes import Json
-from .creating import complete
-from .exchange import PREFIX, RequestSeen
-from .faults import Faults
-from .front_door import FrontDoor
-from .rate_window import RateWindow, RetryAfter
-from .sample_data import fill
-from .service import Service
-from .store import Store, contact_key
+from timezest_async.sandbox.arguments import check_arguments
+from timezest_async.sandbox.attributes import Json
+from timezest_async.sandbox.creating import complete
+from timezest_async.sandbox.exchange import PREFIX, RequestSeen
+from timezest_async.sandbox.faults import Faults
+from timezest_async.sandbox.http_handler import FrontDoor
+from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
+from timezest_async.sandbox.sample_data import fill
+from timezest_async.sandbox.service import Service
+from timezest_async.sandbox.store import Store, contact_key
 
 _LONGEST_LINE: Final = 131_072
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, cast
 from urllib.parse import quote, unquote
 
-from .attributes import Json
-from .creating import RefusedError, new_request
-from .exchange import PREFIX, Answer, Call, error_answer, html_answer, json_answer
-from .query import Condition, UnreadableFilterError, compile_filter
-from .store import Store, UnknownCursorError
+from timezest_async.sandbox.attributes import Json
+from timezest_async.sandbox.creating import RefusedError, new_request
+from timezest_async.sandbox.exchange import PREFIX, Answer, Call, error_answer, html_answer, json_answer
+from timezest_async.sandbox.query import Condition, UnreadableFilterError, compile_filter
+from timezest_async.sandbox.store import Store, UnknownCursorError
 
 _LISTS: Final = {
     "scheduling_requests": "scheduling_request",

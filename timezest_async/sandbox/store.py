@@ -16,10 +16,9 @@ from typing import Any, Final
 from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
-
-from .attributes import COLUMNS, Json, column_values, storable
-from .history import History
-from .query import Condition
+from timezest_async.sandbox.attributes import COLUMNS, Json, column_values, storable
+from timezest_async.sandbox.history import History
+from timezest_async.sandbox.query import Condition
 
 _APPLICATION_ID: Final = 0x545A5331
 _SCHEMA: Final = f"""

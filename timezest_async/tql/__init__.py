@@ -15,8 +15,8 @@ from timezest_async.tql.attributes import (
     Timestamp,
 )
 from timezest_async.tql.building import Raw, all_of, any_of, raw
-from timezest_async.tql.expressions import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.misuse import checked_filter
+from timezest_async.tql.nodes import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.parsing import parse
 from timezest_async.tql.planning import Plan, plan
@@ -33,7 +33,7 @@ from timezest_async.tql.schema import (
     scheduling_request,
     team,
 )
-from timezest_async.tql.walking import leaves
+from timezest_async.tql.traversal import leaves
 
 __all__ = [
     "AgentAttributes",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeV
 
 from timezest_async.errors import InvalidValueError, UnsupportedOperatorError
 from timezest_async.tql.documentation import Documentation
-from timezest_async.tql.expressions import E, Predicate, Value
 from timezest_async.tql.ids import KINDS_OF_ID, is_surely_id
+from timezest_async.tql.nodes import E, Predicate, Value
 from timezest_async.tql.operators import LEGAL, METHODS, NO_NULL, SYMBOLS, Kind, Operator, kinds_taking
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
 from timezest_async.tql.attribute_base import Attribute, V, shown
-from timezest_async.tql.expressions import And, E, Expression, Predicate
 from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
+from timezest_async.tql.nodes import And, E, Expression, Predicate
 from timezest_async.tql.operators import Kind, Operator
 
 Moment: TypeAlias = int | datetime | date

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from timezest_async.errors import FilterError
-from timezest_async.tql.expressions import And, E, Expression, Junction, Or, is_expression
+from timezest_async.tql.nodes import And, E, Expression, Junction, Or, is_expression
 
 if TYPE_CHECKING:
     from typing import Self

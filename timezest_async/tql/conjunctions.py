@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-from timezest_async.tql.expressions import And, Expression, Predicate
 from timezest_async.tql.facts import ALWAYS, Fact, Key, Span, overlap, within
+from timezest_async.tql.nodes import And, Expression, Predicate
 from timezest_async.tql.operators import LEGAL, Kind, Operator
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any, Final, TypeAlias, cast
 
-from timezest_async.tql.expressions import Expression, Predicate
+from timezest_async.tql.nodes import Expression, Predicate
 from timezest_async.tql.operators import LEGAL, Kind, Operator
 
 Key: TypeAlias = tuple[str, Operator | None, Any]

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from timezest_async.errors import FilterError
 from timezest_async.tql.attribute_base import Attribute, shown
-from timezest_async.tql.expressions import Expression, is_expression
+from timezest_async.tql.nodes import Expression, is_expression
 from timezest_async.tql.planning import Plan
 from timezest_async.tql.schema import SCHEMAS, Schema, attributes_of
 

@@ -23,7 +23,7 @@ from typing import Any, Final, cast
 
 from timezest_async.errors import FilterError
 from timezest_async.tql.building import all_of, any_of
-from timezest_async.tql.expressions import Expression
+from timezest_async.tql.nodes import Expression
 from timezest_async.tql.repairs import Misread
 from timezest_async.tql.scanning import Scanner, printable
 from timezest_async.tql.schema import schema_of

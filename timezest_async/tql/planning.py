@@ -15,10 +15,10 @@ import attrs
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.conjunctions import Conjunction, conjoin
-from timezest_async.tql.expressions import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.facts import Fact, Key, plain
+from timezest_async.tql.nodes import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.operators import Operator
-from timezest_async.tql.walking import fold, nodes
+from timezest_async.tql.traversal import fold, nodes
 
 MAX_QUERIES: Final = 32
 """How many queries one filter may become unless told otherwise."""

@@ -17,8 +17,8 @@ from timezest_async.errors import (
     UnsupportedOperatorError,
 )
 from timezest_async.tql.attribute_base import Attribute
-from timezest_async.tql.expressions import Predicate
 from timezest_async.tql.literals import read_value
+from timezest_async.tql.nodes import Predicate
 from timezest_async.tql.operators import LEGAL, NO_NULL, Operator
 from timezest_async.tql.repairs import Comparison, Misread, joined, listed, misread
 from timezest_async.tql.schema import SCHEMAS, attribute_named, schema_of

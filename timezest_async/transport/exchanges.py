@@ -10,7 +10,7 @@ import yarl
 
 from timezest_async.errors import UnexpectedResponseError
 from timezest_async.redaction import Secret, redact
-from timezest_async.transport.bodies import opening
+from timezest_async.transport.error_bodies import opening
 
 
 @attrs.frozen

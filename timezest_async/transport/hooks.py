@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from timezest_async.models.reading import UnreadableRecord
+    from timezest_async.serialization.readers import UnreadableRecord
 
 
 EVENTS: Final = ("on_request", "on_response", "on_retry", "on_wait")

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 import aiohttp
 import yarl
 
+from timezest_async.budget import reservations
+from timezest_async.budget.limiter import RateLimiter
+from timezest_async.budget.protocols import Limiter
+from timezest_async.checks import check_count, check_seconds, key_problem
 from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from timezest_async.redaction import Secret, redact
-from timezest_async.transport import calls, exchanges, reservations, settings as checks
+from timezest_async.transport import call as calls, exchanges, settings
 from timezest_async.transport.accounts import account_digest
-from timezest_async.transport.budgets import Limiter
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Hooks, tell
-from timezest_async.transport.http import Decode, Request, build_request
-from timezest_async.transport.rate_limits import RateLimiter
+from timezest_async.transport.messages import Decode, Request, build_request
 from timezest_async.transport.sessions import Sessions
 
 if TYPE_CHECKING:
-    from timezest_async.models.reading import UnreadableRecord
+    from timezest_async.serialization.readers import UnreadableRecord
 
 API_VERSION = "/v1"
 """What the address of the service ends with, unless a gateway has it otherwise."""
@@ -72,32 +74,32 @@ class Transport:
         hooks: Hooks | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        problem = checks.key_problem(api_key)
+        problem = key_problem(api_key)
         # From here on no local variable holds the bare key, should a traceback with locals be made.
         key = Secret(api_key) if problem is None else Secret()
         api_key = key
         if problem is not None:
             raise ConfigurationError(problem)
-        proxy_url, proxy_authorization = checks.check_proxy(proxy)
+        proxy_url, proxy_authorization = settings.check_proxy(proxy)
         proxy = None
         if session is not None and not isinstance(cast("object", session), aiohttp.ClientSession):
             raise ConfigurationError(f"session is {type(session).__name__}: give an aiohttp.ClientSession.")
-        checks.check_limiter(rate_limiter)
-        checks.check_hooks(hooks)
+        settings.check_limiter(rate_limiter)
+        settings.check_hooks(hooks)
         if not isinstance(cast("object", trust_env), bool):
             raise ConfigurationError(f"trust_env is {trust_env!r}: give True or False.")
-        self._settings = checks.Settings(
-            base_url=checks.check_base_url(base_url),
+        self._settings = settings.Settings(
+            base_url=settings.check_base_url(base_url),
             authorization=Secret(f"Bearer {key}"),
             key=key,
-            timeout=checks.check_seconds("timeout", timeout),
-            deadline=None if deadline is None else checks.check_seconds("deadline", deadline),
-            max_attempts=checks.check_count("max_attempts", max_attempts),
+            timeout=check_seconds("timeout", timeout),
+            deadline=None if deadline is None else check_seconds("deadline", deadline),
+            max_attempts=check_count("max_attempts", max_attempts),
             proxy=proxy_url,
             proxy_authorization=proxy_authorization,
-            ssl=checks.check_ssl(ssl),
+            ssl=settings.check_ssl(ssl),
             trust_env=trust_env,
-            max_body_bytes=checks.check_count("max_body_bytes", max_body_bytes),
+            max_body_bytes=check_count("max_body_bytes", max_body_bytes),
             hooks=hooks,
         )
         lease = getattr(rate_limiter, "lease", None)

@@ -1,0 +1,147 @@
+"""While Redis is away: what a process may send by itself, so that all together keep to the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from timezest_async.budget.limiter import RateLimiter
+from timezest_async.budget.protocols import LOST_GRACE, Slot
+from timezest_async.budget.redis.coordinator import Courier
+from timezest_async.budget.redis.memory import News, Terms
+from timezest_async.budget.redis.questions import Waiter
+from timezest_async.errors import BudgetExhaustedError
+
+
+class NamedSlot:
+    """A slot of the shared budget, or of the share of a process apart; both know it by its name.
+
+    Args:
+        courier: Tells Redis what becomes of it.
+        apart: Counts it in the share.
+        name: The request's.
+        waiter: Who waited for it, if Redis gave it.
+        own: The slot of the process's share, if that gave it.
+    """
+
+    __slots__ = ("_apart", "_courier", "_name", "_settled", "own", "waiter")
+
+    def __init__(
+        self, courier: Courier, apart: Apart, name: str, waiter: Waiter | None = None, own: Slot | None = None
+    ) -> None:
+        self._courier, self._apart, self._name = courier, apart, name
+        self.waiter, self.own = waiter, own
+        self._settled = False
+
+    def answered(self) -> None:
+        """Note an answer: see ``Slot``, also for the others."""
+        self._settle(0.0, News(answered=self._pause), lambda slot: slot.answered())
+
+    def limited(self, pause: float | None) -> None:
+        """Note a 429."""
+        number = self._pause
+        news = News(unsaid=number) if pause is None else News(pause=pause, refused=number)
+        self._settle(0.0, news, lambda slot: slot.limited(pause))
+
+    def lost(self) -> None:
+        """Note that nobody knows what became of the request."""
+        self._settle(LOST_GRACE, News(lost=self._pause), lambda slot: slot.lost())
+
+    def release(self) -> None:
+        """Note that the request was never sent."""
+        self._settle(None, News(lost=self._pause), lambda slot: slot.release())
+
+    @property
+    def _pause(self) -> int:
+        return -1 if self.waiter is None else self.waiter.pause
+
+    def _settle(self, grace: float | None, news: News, fate: Callable[[Slot], None]) -> None:
+        if not self._settled:
+            self._settled = True
+            for slot in (self.own, self._apart.in_flight.pop(self._name, None)):
+                if slot is not None:
+                    fate(slot)
+            self._courier.settle(self._name, grace, news)
+
+
+class Apart:
+    """The share of a process that goes on without Redis.
+
+    What it has just sent through Redis counts in it. Within the first window it has no more than it had of
+    the common budget, and its part of what nobody had: so it takes nothing that another may have sent.
+
+    Args:
+        courier: Knows what was sent, and tells Redis afterwards.
+        terms: The budget's.
+        part: The share, above 0 and up to 1.
+        timeout: Seconds that a question to Redis may take.
+        clock: Returns seconds that never go backwards.
+
+    Attributes:
+        in_flight: Slots of the share for requests that Redis gave slots to.
+        limiter: The share; None while Redis is there.
+    """
+
+    def __init__(
+        self, courier: Courier, terms: Terms, part: float, timeout: float, clock: Callable[[], float]
+    ) -> None:
+        self._courier = courier
+        self._terms = terms
+        self._part = part
+        self._timeout = timeout
+        self._clock = clock
+        self.in_flight: dict[str, Slot] = {}
+        self.limiter: RateLimiter | None = None
+
+    @property
+    def max_requests(self) -> int:
+        """Requests of this process in one window."""
+        return max(1, math.floor(self._terms.max_requests * self._part))
+
+    def begin(self) -> RateLimiter:
+        """Go on without Redis; return the share, where it is so already the one that there is."""
+        if self.limiter is not None:
+            return self.limiter
+        terms, courier = self._terms, self._courier
+        own = self.limiter = RateLimiter(self.max_requests, terms.period, terms.margin, clock=self._clock)
+        held = 0
+        for name, until, in_flight in courier.memory.sent():
+            held += 1
+            if in_flight:
+                self.in_flight[name] = own.occupy()
+            else:
+                own.remember(until)
+        latest = courier.in_touch(self._timeout)
+        if latest is not None:
+            for _ in range(self.max_requests - held - math.floor(self._part * courier.free)):
+                own.remember(latest + terms.window)
+        return own
+
+    def end(self) -> None:
+        """Go back to Redis, and send back to it who waits here."""
+        limiter, self.limiter = self.limiter, None
+        self.in_flight.clear()
+        if limiter is not None:
+            limiter.turn_out()
+
+    async def acquire(self, limiter: RateLimiter, again: Slot | None, within: float | None) -> Slot | None:
+        """Wait for a slot of the share.
+
+        Returns:
+            The slot; None where Redis is back first.
+
+        Raises:
+            BudgetExhaustedError: The share has none within that time.
+        """
+        try:
+            own = await limiter.acquire(again.own if isinstance(again, NamedSlot) else None, within)
+        except BudgetExhaustedError:
+            if self.limiter is limiter:
+                raise
+            return None
+        if self.limiter is not limiter:
+            own.release()
+            return None
+        name = self._courier.new_name()
+        self._courier.note_apart(name)
+        return NamedSlot(self._courier, self, name, own=own)

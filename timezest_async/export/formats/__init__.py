@@ -1,0 +1,43 @@
+"""What writes records durably, batch by batch: one module per kind of format, imported when needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from timezest_async.export.formats.selection.base import Writer
+from timezest_async.export.formats.selection.columns import Table
+from timezest_async.export.formats.selection.selection import Format, Shape
+
+__all__ = ["Writer", "make_writer"]
+
+
+def make_writer(output: Path, path: str, table: Table, shape: Shape) -> Writer[Any]:
+    """Make the writer for a format.
+
+    Args:
+        output: The file or folder that it writes.
+        path: The list whose records are written.
+        table: The columns.
+        shape: How they are written.
+
+    Raises:
+        ConfigurationError: The format needs a library that is not installed.
+    """
+    match shape.format:
+        case Format.PARQUET:
+            from timezest_async.export.formats.selection.parquet import ParquetWriter  # noqa: PLC0415 - needs pyarrow
+
+            return ParquetWriter(output, path, table)
+        case Format.SQLITE:
+            from timezest_async.export.formats.selection.sqlite import SQLiteWriter  # noqa: PLC0415 - seldom needed
+
+            return SQLiteWriter(output, path, table)
+        case Format.DUCKDB:
+            from timezest_async.export.formats.selection.duckdb import DuckDBWriter  # noqa: PLC0415 - needs duckdb
+
+            return DuckDBWriter(output, path, table)
+        case Format.JSONL | Format.CSV:
+            from timezest_async.export.formats.selection.text import TextWriter  # noqa: PLC0415 - needs msgspec
+
+            return TextWriter(output, path, table, shape)

@@ -1,0 +1,105 @@
+"""What the job asks of every format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import attrs
+
+from timezest_async.errors import ConfigurationError
+from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.job_state import Place, damaged
+from timezest_async.models import Record
+
+__all__ = ["Writer", "at", "damaged", "require"]
+
+Chunk = TypeVar("Chunk")
+
+
+class Writer(ABC, Generic[Chunk]):
+    """Writes one export. All but ``encode`` may block, and runs off the event loop, one call at a time."""
+
+    keeps_place: ClassVar[bool] = False
+    """Whether ``commit`` stores the place itself, together with the batch."""
+
+    encodes_at: ClassVar[int] = 1
+    """How many records are worth an ``encode``. Few do not hold up the event loop, nor live for long."""
+    sidecars: ClassVar[tuple[str, ...]] = ()
+    """Endings of the files that may stand beside the output's own."""
+
+    @property
+    @abstractmethod
+    def whole(self) -> Path:
+        """What is renamed to the target in the end."""
+
+    @abstractmethod
+    def create(self, place: Place) -> Place:
+        """Start with nothing, in the place of whatever is there; return the place with its extent."""
+
+    @abstractmethod
+    def restore(self, place: Place) -> Place | None:
+        """Go back to what is durable, forgetting what was written beyond it.
+
+        Returns:
+            Where the output stands, with its checksum; None where nothing of it is durable, so that
+            ``create`` is needed.
+
+        Raises:
+            ConfigurationError: The output is not what it was.
+        """
+
+    @abstractmethod
+    def encode(self, records: Sequence[Record]) -> Chunk:
+        """Make of a few hundred records what ``commit`` takes; runs in the event loop."""
+
+    @abstractmethod
+    def commit(self, chunks: Sequence[Chunk], place: Place) -> Place:
+        """Write a batch and make it durable; return the place with its extent.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+
+    def finish(self, place: Place) -> Fingerprint:  # noqa: ARG002 - others look at it
+        """Make ``whole`` of what was written, durably; can be done again after a crash.
+
+        Args:
+            place: Where all is durable.
+
+        Returns:
+            What ``whole`` is.
+
+        Raises:
+            ConfigurationError: The output is not what was written.
+        """
+        self.close()
+        return Fingerprint.of(self.whole)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files; closing twice is fine."""
+
+
+def at(place: Place, extent: int, digest: str = "") -> Place:
+    """Give a place where so much of the output is durable."""
+    return attrs.evolve(place, extent=extent, digest=digest)
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a library that an extra brings.
+
+    Raises:
+        ConfigurationError: It is not installed; says which extra brings it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+    raise ConfigurationError(
+        f"this format needs {module.partition('.')[0]}: pip install 'timezest-async[{extra}]'"
+    )

@@ -1,0 +1,164 @@
+"""Parquet: a folder of parts, put together in the end, since a Parquet file cannot be appended to.
+
+The parts are of Arrow's own format, which costs little to write and to read once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final
+
+from timezest_async.export.atomic_files import create, remove, sync_file, sync_folder, write_new
+from timezest_async.export.fingerprints import Fingerprint, new_digest
+from timezest_async.export.formats.selection.arrow import ArrowBatch, ArrowColumns, ArrowTable
+from timezest_async.export.formats.selection.base import Writer, at, damaged, require
+from timezest_async.export.formats.selection.columns import Table
+from timezest_async.export.job_state import Place
+from timezest_async.models import Record
+
+_ROW_GROUP: Final = 10_000
+"""Rows that are read together, and so held in memory together when the parts are put together."""
+_COMPRESSION: Final = "zstd"
+
+
+class ParquetWriter(Writer[ArrowBatch]):
+    """Writes a part for each batch."""
+
+    encodes_at = 200
+
+    def __init__(self, output: Path, path: str, table: Table) -> None:
+        self._folder = output
+        self._identity: os.stat_result | None = None
+        self._arrow = ArrowColumns(path, table)
+        self._pa: Any = require("pyarrow", "parquet")
+        self._ipc: Any = require("pyarrow.ipc", "parquet")
+        self._parquet: Any = require("pyarrow.parquet", "parquet")
+
+    @property
+    def whole(self) -> Path:
+        """The file that ``finish`` makes of the parts."""
+        return self._folder / "whole.parquet"
+
+    def _part(self, number: int) -> Path:
+        return self._folder / f"part-{number:06}.arrow"
+
+    def create(self, place: Place) -> Place:
+        """Make an empty folder."""
+        remove(self._folder)
+        self._folder.mkdir(mode=0o700)
+        sync_folder(self._folder.parent)
+        self._identity = self._folder.lstat()
+        return at(place, 0)
+
+    def restore(self, place: Place) -> Place | None:
+        """Remove what is beyond the durable parts."""
+        durable = set(self._parts(place))
+        present = set(self._folder.iterdir()) if self._folder.is_dir() else set[Path]()
+        if missing := sorted(durable - present):
+            raise damaged(self._folder, f"{missing[0].name} is missing from it")
+        for stray in present - durable:
+            remove(stray)
+        for _ in self._tables(place):
+            pass
+        self._identity = self._folder.lstat()
+        return at(place, place.extent, self._digest(place))
+
+    def encode(self, records: Sequence[Record]) -> ArrowBatch:
+        """Make an Arrow batch."""
+        return self._arrow.batch(records)
+
+    def commit(self, chunks: Sequence[ArrowBatch], place: Place) -> Place:
+        """Write a part."""
+        number = place.extent + 1
+        sink = self._pa.BufferOutputStream()
+        with self._ipc.new_file(sink, self._arrow.schema) as writer:
+            for batch in chunks:
+                writer.write_batch(batch)
+        data: bytes = sink.getvalue().to_pybytes()
+        if not self._is_ours():
+            raise damaged(self._folder, "another program took it away or put another folder there")
+        remove(self._part(number))
+        write_new(self._part(number), data)
+        sync_folder(self._folder)
+        return at(place, number, _chained(place.digest, data))
+
+    def _is_ours(self) -> bool:
+        try:
+            return self._identity is not None and os.path.samestat(self._identity, self._folder.lstat())
+        except FileNotFoundError:
+            return False
+
+    def finish(self, place: Place) -> Fingerprint:
+        """Put the parts together, some at a time."""
+        remove(self.whole)
+        os.close(create(self.whole))
+        with self._parquet.ParquetWriter(self.whole, self._arrow.schema, compression=_COMPRESSION) as writer:
+            for table in self._row_groups(place):
+                writer.write_table(table, row_group_size=_ROW_GROUP)
+        with self._parquet.ParquetFile(self.whole) as file:
+            if file.metadata.num_rows != place.records:
+                raise damaged(self.whole, "it lacks records")
+        sync_file(self.whole)
+        sync_folder(self._folder)
+        return super().finish(place)
+
+    def _tables(self, place: Place) -> Iterator[ArrowTable]:
+        """Read the durable parts, each once it is seen to be what was written.
+
+        Raises:
+            ConfigurationError: One is not, or they have other records than was noted.
+        """
+        # Before any is parsed: damaged ones may end the process.
+        if place.digest not in {"", self._digest(place)}:
+            raise damaged(self._folder, "what was written was changed since")
+        rows = 0
+        for part in self._parts(place):
+            try:
+                with self._ipc.open_file(self._pa.BufferReader(self._read(part))) as reader:
+                    table = reader.read_all()
+                if not place.digest:
+                    table.validate(full=True)
+            except (self._pa.ArrowException, OSError) as error:
+                raise damaged(part, str(error).partition("\n")[0]) from None
+            rows += table.num_rows
+            yield table
+        if rows != place.records:
+            raise damaged(self._folder, f"it has {rows:,} records where {place.records:,} were durable")
+
+    def _parts(self, place: Place) -> list[Path]:
+        return [self._part(number) for number in range(1, place.extent + 1)]
+
+    def _digest(self, place: Place) -> str:
+        return reduce(_chained, map(self._read, self._parts(place)), "")
+
+    def _read(self, part: Path) -> bytes:
+        try:
+            return part.read_bytes()
+        except FileNotFoundError:
+            raise damaged(self._folder, f"{part.name} is missing from it") from None
+
+    def _row_groups(self, place: Place) -> Iterator[ArrowTable]:
+        tables: list[ArrowTable] = []
+        rows = 0
+        for table in self._tables(place):
+            tables.append(table)
+            rows += tables[-1].num_rows
+            if rows >= _ROW_GROUP:
+                yield self._pa.concat_tables(tables)
+                tables, rows = [], 0
+        if tables:
+            yield self._pa.concat_tables(tables)
+
+    def close(self) -> None:
+        """Nothing stays open between batches."""
+
+
+def _chained(digest: str, data: bytes) -> str:
+    """Give the checksum over parts, from that over all but the last, and the last."""
+    chained = new_digest()
+    chained.update(digest.encode())
+    chained.update(data)
+    return chained.hexdigest()

@@ -1,0 +1,127 @@
+"""SQLite: flat columns, lists as JSON text, timestamps as ISO 8601 text in UTC."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from timezest_async.export.formats.selection.base import at
+from timezest_async.export.formats.selection.cells import FlatColumns, bounded_getter, fits
+from timezest_async.export.formats.selection.columns import Kind, Table
+from timezest_async.export.formats.selection.database import DatabaseWriter
+from timezest_async.export.job_state import Place
+from timezest_async.models import Record
+from timezest_async.serialization.json_text import well_formed
+
+_INTEGERS: Final = {Kind.INTEGER, Kind.BOOLEAN}
+
+_MODULUS: Final = 1 << 128
+_MANY: Final = 2_000
+
+Rows = list[tuple[Any, ...]]
+
+
+class SQLiteWriter(DatabaseWriter[Rows]):
+    """Writes an SQLite database."""
+
+    sidecars: ClassVar[tuple[str, ...]] = ("-journal", "-wal", "-shm")
+    names_of_tables = "SELECT name FROM sqlite_master"
+    errors: type[Exception] = sqlite3.Error
+
+    def __init__(self, output: Path, path: str, table: Table) -> None:
+        super().__init__(output, table)
+        names = [column.name for column in table.columns]
+        self._id = names.index("id") if "id" in names else None
+        self._select = f"SELECT {', '.join(names)} FROM {table.name}"  # noqa: S608 - constants
+        self._flat = FlatColumns(path, table, bounded_getter)
+        self._insert = f"INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
+
+    def connect(self, path: Path) -> Any:
+        """Open the database with a rollback journal, so that it is one file once it is closed."""
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def declare(self) -> str:
+        """Make the table, its key the id."""
+        columns = ", ".join(
+            f"{column.name} {'INTEGER' if column.kind in _INTEGERS else 'TEXT'}"
+            f"{' PRIMARY KEY' if column.name == 'id' else ''}"
+            for column in self.table.columns
+        )
+        return f"CREATE TABLE {self.table.name} ({columns})"
+
+    def encode(self, records: Sequence[Record]) -> Rows:
+        """Make rows."""
+        return list(zip(*self._flat.columns(records), strict=True))
+
+    def insert(self, connection: Any, chunks: Sequence[Rows]) -> None:
+        """Insert rows, each in the place of one with its id."""
+        self._put(connection, "INSERT OR REPLACE", [row for rows in chunks for row in rows])
+
+    def _put(self, connection: Any, verb: str, rows: Rows) -> None:
+        try:
+            connection.executemany(f"{verb} {self._insert}", rows)
+        except (UnicodeEncodeError, OverflowError):
+            connection.executemany(f"{verb} {self._insert}", [tuple(map(_storable, row)) for row in rows])
+
+    def add(self, connection: Any, chunks: Sequence[Rows], place: Place) -> Place:
+        """Insert rows; a record that the list gives twice stands in the place of the earlier one."""
+        rows = [row for rows in chunks for row in rows]
+        gone: list[Any] = []
+        connection.execute("SAVEPOINT batch")
+        try:
+            last = self._last(connection)
+            self._put(connection, "INSERT", rows)
+        except (sqlite3.IntegrityError, UnicodeEncodeError, OverflowError):
+            connection.execute("ROLLBACK TO batch")
+            for one in {_storable(row[self._id]) for row in rows} if self._id is not None else ():
+                gone += connection.execute(f"{self._select} WHERE id = ?", [one]).fetchall()
+                connection.execute(f"DELETE FROM {self.table.name} WHERE id = ?", [one])  # noqa: S608 - a constant
+            last = self._last(connection)
+            self._put(connection, "INSERT OR REPLACE", rows)
+        connection.execute("RELEASE batch")
+        added = connection.execute(f"{self._select} WHERE rowid > ?", [last]).fetchall()
+        total = (int(place.digest or "0", 16) + _sum(added) - _sum(gone)) % _MODULUS
+        return at(place, place.extent + len(added) - len(gone), f"{total:x}")
+
+    def _last(self, connection: Any) -> int:
+        [[last]] = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {self.table.name}").fetchall()  # noqa: S608 - a constant
+        return int(last)
+
+    def check(self, connection: Any, place: Place) -> Place:
+        """Compare the table's declaration, and each row by the sum of their checksums."""
+        [[verdict]] = connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if verdict != "ok":
+            raise ValueError(verdict)
+        query = "SELECT sql FROM sqlite_master WHERE name = ?"
+        declared = connection.execute(query, [self.table.name]).fetchall()
+        if declared != [(self.declare(),)]:
+            raise ValueError("its table is not the export's")
+        count = total = 0
+        cursor = connection.execute(self._select)
+        while rows := cursor.fetchmany(_MANY):
+            count += len(rows)
+            total = (total + _sum(rows)) % _MODULUS
+        if place.digest and (count, f"{total:x}") != (place.extent, place.digest):
+            raise ValueError("its rows are not what was written")
+        return at(place, count, f"{total:x}")
+
+
+def _sum(rows: Iterable[tuple[Any, ...]]) -> int:
+    """Add up the checksums of rows as they were read, in whatever order."""
+    return sum(
+        int.from_bytes(blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16).digest())
+        for row in rows
+    )
+
+
+def _storable(value: Any) -> Any:
+    """Make of a cell's value what SQLite takes: text in UTF-8, and a number of 64 bits."""
+    if isinstance(value, str):
+        return well_formed(value)
+    return value if fits(value) else str(value)

@@ -1,0 +1,310 @@
+"""Which page to ask for next when several readers share one list: events in, requests out.
+
+The service gives a list newest first, 20 records a page, behind a cursor that only one reader can follow.
+Its filter can be narrowed though, and ranges of ``created_at`` are independent queries. So the list is always
+partitioned into *pieces*, newest first. Each is one cursor chain and alone answers for the records with
+``lo <= created_at < hi``. A split moves a piece's ``lo`` up to a time not above what it has received, and
+gives what is older to a new piece. The bounds of a query that was sent never change; what a chain brings
+from beyond its piece is dropped by its time. Hence records of one instant never straddle a bound, and since
+only the newest unfinished piece hands records over, the stream is the one a single reader would have given:
+nothing lost, doubled or reordered.
+
+Times are the whole seconds that the service shows; it may keep finer ones. Pieces part at ``LT n`` and
+``GTE n`` of one ``n``, which is safe as long as it shows a time rounded down. The user's own bounds are never
+used to drop anything, since the service applies them to the finer time.
+
+A page that is not newest first (the service promises that it is) is kept in the order it came. Each record
+still goes by its time to exactly one piece. Such a piece is read to the end of its chain, since one record
+beyond its lower bound no longer says that all that follow are, and it is not split again.
+
+No I/O, clock or asyncio here, and nothing about records but their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import ge
+from typing import Any, Generic, Literal, TypeVar
+
+from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.places import BEGINNING, Place
+from timezest_async.pagination.windows.scheduler.planner import (
+    BufferedPage,
+    PageRequest,
+    Piece,
+    Planner,
+    Tuning,
+)
+
+T = TypeVar("T")
+
+AUTO_CONCURRENCY = 8
+
+_Value = TypeVar("_Value", int, str)
+
+
+def _member(described: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
+    value = described[name]
+    if value is None or isinstance(value, kind):
+        return value
+    raise TypeError(f"{name} is {value!r}, neither null nor {kind.__name__}")
+
+
+class WindowReader(Generic[T]):
+    """The state of one list being read by up to ``concurrency`` readers.
+
+    The caller asks for `next_request` whenever a request may be sent (not earlier: what is best changes with
+    every page), reports each one's end by `page_arrived` or `request_failed`, and hands over what
+    `take_ready` returns, until `finished`.
+
+    Args:
+        concurrency: How many requests may be in flight at once, 1 or more. ``"auto"``: 8, but where a page
+            takes less than ``slot_seconds``, a longer list is split only if the budget is sure to last:
+            one reader alone uses it up, and a wasted request may then cost a wait of a minute.
+        buffer_pages: How many pages may be in flight or wait for their turn together, 1 or more.
+        floor: The oldest ``created_at`` (epoch seconds, UTC) that the user's filter admits, if any. It helps
+            to choose splits; a wrong one costs time, never records.
+        slot_seconds: Seconds in which the budget renews one request (60 s for 180).
+        state: What `state` returned in an earlier reading, to go on from there.
+        tuning: Figures for choosing splits; the default is the one that simulation found best.
+
+    Raises:
+        InvalidRequestError: A number is out of range, or ``state`` is not what `state` returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int | Literal["auto"] = "auto",
+        buffer_pages: int = 180,
+        floor: int | None = None,
+        slot_seconds: float = 60 / 180,
+        state: Mapping[str, Any] | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
+        readers = AUTO_CONCURRENCY if concurrency == "auto" else concurrency
+        if readers < 1 or buffer_pages < 1:
+            raise InvalidRequestError(
+                f"concurrency and buffer_pages count from 1; got {concurrency} and {buffer_pages}"
+            )
+        self.concurrency = readers
+        self.buffered_pages: int = 0
+        self._buffer_pages = buffer_pages
+        self._planner = Planner(
+            floor=floor,
+            tuning=tuning or Tuning(),
+            slot_seconds=slot_seconds if concurrency == "auto" else None,
+        )
+        self._pieces: list[Piece[T]] = []
+        self._sent: dict[int, Piece[T]] = {}
+        self._last_number = 0
+        self._taken: tuple[Piece[T], BufferedPage[T]] | None = None
+        if state is None:
+            self._add(0, lo=None, hi=None)
+        else:
+            self._restore(state)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every record was taken."""
+        return not self._pieces
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests were given out and not reported yet."""
+        return len(self._sent)
+
+    def next_request(self, slots: int | None = None) -> PageRequest | None:
+        """Choose the page to ask for now, and count it as in flight.
+
+        Args:
+            slots: How many requests the budget would let through at this moment, this one included; None
+                where there is no budget.
+
+        Returns:
+            The request, or None when none is worth sending before the next page arrives or is taken.
+        """
+        if slots is not None and slots <= 1:
+            self._planner.throttled = True
+        if len(self._sent) >= self.concurrency:
+            return None
+        occupied = self.buffered_pages + len(self._sent)
+        if occupied >= self._buffer_pages:
+            return None
+        if occupied > self._planner.tuning.crowded * self._buffer_pages:
+            unread = self._within_reach()
+        else:
+            unread = [piece for piece in self._pieces if not piece.complete]
+        # Newest first, so a place that falls free in a full buffer goes to the piece that all others wait
+        # for, and they can never fill it up without that one.
+        for piece in unread:
+            if piece.in_flight is None:
+                return self._send(piece)
+        split = self._planner.choose(unread, slots)
+        if split is None:
+            return None
+        older = self._add(self._pieces.index(split.victim) + 1, lo=split.victim.lo, hi=split.at)
+        split.victim.lo = split.at
+        split.victim.planned, split.victim.kept_before_plan = split.ahead, split.victim.kept
+        older.planned = split.rest
+        return self._send(older)
+
+    def page_arrived(
+        self,
+        request: PageRequest,
+        *,
+        times: Sequence[int],
+        items: Sequence[T],
+        next_cursor: str | None,
+        seconds: float | None = None,
+        place: Place | None = None,
+    ) -> bool:
+        """Take in the page that ``request`` brought, and tell whether its piece has more pages to ask for.
+
+        Args:
+            request: What `next_request` returned.
+            times: ``created_at`` (epoch seconds, UTC) of each record.
+            items: The records, as many and in the same order.
+            next_cursor: The page's ``next_page``, or None where it has none.
+            seconds: How long the request took, waiting for the budget not included.
+            place: Where the piece's chain stands after the page.
+        """
+        piece = self._land(request)
+        piece.requests += 1
+        self._planner.pages += 1
+        if seconds is not None:
+            self._planner.observe_latency(seconds)
+        last = piece.position
+        if all(map(ge, times, times[1:])) and (not times or last is None or last >= times[0]):
+            self._planner.density.observe(piece, times, self._planner.tuning)
+        else:
+            piece.disordered = True
+        mine = [index for index, time in enumerate(times) if piece.owns(time)]
+        reached_next = len(mine) < len(times) and piece.lo is not None and times[-1] < piece.lo
+        if len(mine) < len(times):
+            times, items = [times[index] for index in mine], [items[index] for index in mine]
+        if items:
+            piece.position = times[-1]
+            piece.kept += len(items)
+            piece.pages.append(BufferedPage(items, request.cursor, request.after, piece.place))
+            self.buffered_pages += 1
+        piece.place = place or piece.place
+        piece.cursor, piece.after = next_cursor, None
+        if next_cursor is None or (reached_next and not piece.disordered):
+            piece.complete = True
+            self._planner.learn(piece)
+            self._drop_if_done(piece)
+        return not piece.complete
+
+    def request_failed(self, request: PageRequest) -> None:
+        """Forget ``request``; the same page is asked for again in its turn."""
+        self._land(request)
+
+    def take_ready(self) -> Sequence[T]:
+        """Return the records that come next, those of one page at most; empty while they are still unread."""
+        if not self._pieces or not self._pieces[0].pages:
+            return ()
+        piece = self._pieces[0]
+        page = piece.pages.popleft()
+        self.buffered_pages -= 1
+        self._taken = piece, page
+        self._drop_if_done(piece)
+        return page.items
+
+    @property
+    def place_taken(self) -> Place:
+        """Where the list stands before what `take_ready` returned last."""
+        return self._taken[1].place if self._taken else BEGINNING
+
+    def place_of(self, request: PageRequest) -> Place:
+        """Tell where the chain of a request in flight stands."""
+        return self._sent[request.piece].place
+
+    def state(
+        self, *, handed_over: int | None = None, last_id: str | None = None, place: Place = BEGINNING
+    ) -> dict[str, Any]:
+        """Describe what remains to be handed over, as data for JSON.
+
+        Pages that wait for their turn are lost with the process, so each piece is described by what reads its
+        first record that was not handed over.
+
+        Args:
+            handed_over: How many records of what `take_ready` returned last are behind the user; None: all.
+            last_id: The id of the last of these, needed where they are some but not all.
+            place: Where the list stands after it.
+        """
+        remaining = [
+            self._describe(piece, piece.pages[0] if piece.pages else piece) for piece in self._pieces
+        ]
+        if self._taken is None or handed_over is None:
+            return {"pieces": remaining}
+        piece, page = self._taken
+        if handed_over < len(page.items):
+            if handed_over:
+                if last_id is None:
+                    raise ValueError("last_id is needed where only a part of a page was handed over")
+                page = BufferedPage(page.items, None, last_id, place)
+            is_first = bool(self._pieces) and self._pieces[0] is piece
+            remaining[: int(is_first)] = [self._describe(piece, page)]
+        return {"pieces": remaining}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        try:
+            for described in state["pieces"]:
+                lo, hi = _member(described, "lo", int), _member(described, "hi", int)
+                piece = self._add(len(self._pieces), lo=lo, hi=hi)
+                piece.cursor = _member(described, "cursor", str)
+                piece.after = _member(described, "after", str)
+                piece.disordered = bool(described["disordered"])
+                after = piece.after or piece.cursor or None
+                piece.place = Place.read(described, after, is_sorted=not piece.disordered)
+        except (KeyError, TypeError) as error:
+            raise InvalidRequestError(f"not the state of a concurrent reading: {error}") from None
+
+    def _within_reach(self) -> list[Piece[T]]:
+        """Return the unread pieces whose next page is expected among the next ``buffer_pages``."""
+        reach: list[Piece[T]] = []
+        ahead = 0.0
+        for piece in self._pieces:
+            ahead += len(piece.pages)
+            if ahead >= self._buffer_pages:
+                break
+            if not piece.complete:
+                reach.append(piece)
+                ahead += self._planner.remaining(piece) or 0.0
+        return reach
+
+    def _add(self, index: int, *, lo: int | None, hi: int | None) -> Piece[T]:
+        self._last_number += 1
+        piece = Piece[T](self._last_number, lo=lo, hi=hi, query_lo=lo)
+        self._pieces.insert(index, piece)
+        return piece
+
+    def _send(self, piece: Piece[T]) -> PageRequest:
+        request = PageRequest(piece.number, piece.cursor, piece.after, piece.query_lo, piece.hi)
+        piece.in_flight = request
+        self._sent[piece.number] = piece
+        return request
+
+    def _land(self, request: PageRequest) -> Piece[T]:
+        piece = self._sent.get(request.piece)
+        if piece is None or piece.in_flight != request:
+            raise ValueError(f"not in flight: {request}")
+        del self._sent[request.piece]
+        piece.in_flight = None
+        return piece
+
+    def _drop_if_done(self, piece: Piece[T]) -> None:
+        if piece.complete and not piece.pages:
+            self._pieces.remove(piece)
+
+    @staticmethod
+    def _describe(piece: Piece[T], start: Piece[T] | BufferedPage[T]) -> dict[str, Any]:
+        return {
+            "lo": piece.lo,
+            "hi": piece.hi,
+            "cursor": start.cursor,
+            "after": start.after,
+            "disordered": piece.disordered,
+            **start.place.to_json(),
+        }

@@ -1,0 +1,284 @@
+"""One query read by several readers at once: what ``windows`` decides, done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Literal, TypeVar, cast
+
+import yarl
+
+from timezest_async import tql
+from timezest_async.errors import FilterError, PaginationError, TimeZestError
+from timezest_async.pagination.chain import Chain, begun_again, leads_on
+from timezest_async.pagination.checkpoints import damaged
+from timezest_async.pagination.gaps import Gap
+from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
+from timezest_async.pagination.places import Place, narrowed
+from timezest_async.pagination.serial import CURSOR_GONE
+from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
+from timezest_async.pagination.windows.scheduler.planner import PageRequest
+from timezest_async.pagination.windows.scheduler.scheduler import WindowReader
+from timezest_async.transport import Reservation
+
+T = TypeVar("T")
+
+BUFFER_PAGES: Final = 180
+"""Pages in flight or waiting for their turn: as many as one minute's budget."""
+
+_CREATED_AT: Final = tql.scheduling_request.created_at
+
+
+class ConcurrentSource(QuerySource[T]):
+    """One query's records in the order of a single reader, but read by several.
+
+    A page is chosen when the request budget has a slot for it, not earlier, since what is best changes with
+    every page.
+
+    Args:
+        reader: Reads the pages.
+        query: TQL text, or ``""``.
+        position: From ``position()`` of an earlier source of either way of reading.
+        concurrency: How many requests may be in flight at once, or ``"auto"``.
+        wanted: How many records are wanted at most.
+    """
+
+    def __init__(
+        self,
+        reader: PageReader[T],
+        query: str,
+        position: Mapping[str, Any],
+        *,
+        concurrency: int | Literal["auto"],
+        wanted: int | None = None,
+    ) -> None:
+        self._reader = reader
+        self._query = query
+        self._windows = WindowReader[T](
+            concurrency=concurrency,
+            buffer_pages=BUFFER_PAGES if wanted is None else min(BUFFER_PAGES, 1 + wanted // PAGE_SIZE),
+            floor=_floor(query),
+            slot_seconds=reader.slot_seconds,
+            state=_state(position),
+        )
+        self._chains: dict[int, Chain[T]] = {}
+        self._reached: dict[int, int] = {}
+        self._left: dict[int, Place] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+        self._arrival = asyncio.Event()  # for who waits for records
+        self._change = asyncio.Event()  # for who decides what to ask for next
+
+    def start(self) -> None:
+        """Begin to read."""
+        if self._dispatcher is None:
+            self._dispatcher = begin(self._dispatch())
+            self._dispatcher.add_done_callback(look_at)
+
+    async def fill(self) -> bool:
+        """Wait until the next record in order is there; tell whether there is one."""
+        while self.peek() is None:
+            if self._pass_gap():
+                continue
+            if self._windows.finished:
+                return False
+            if self._failure is not None:
+                raise self._failure
+            self.start()
+            self._arrival.clear()
+            await self._arrival.wait()
+        return True
+
+    def peek(self) -> T | None:
+        """Show the next record in order, if it is there."""
+        if self._taken == len(self._records):
+            records = self._windows.take_ready()
+            if not records:
+                return None
+            self._show(records)
+            self._change.set()
+        return self._records[self._taken] if self._taken < self._stop else None
+
+    def take(self) -> T | None:
+        """Hand over the next record in order, if it is there."""
+        self.peek()
+        return super().take()
+
+    def position(self) -> dict[str, Any]:
+        """Describe every piece of the list that is not handed over yet."""
+        behind = self._behind()
+        last: Any = self._records[behind - 1] if behind else None
+        return self._windows.state(
+            handed_over=behind,
+            last_id=None if last is None else last.id,
+            place=self._windows.place_taken.after(self._records[:behind]),
+        )
+
+    def close(self) -> None:
+        """Stop all readers."""
+        for task in (*self._tasks, *([self._dispatcher] if self._dispatcher else [])):
+            cancel(task)
+
+    async def wait_closed(self) -> None:
+        """Wait until all readers have stopped."""
+        tasks = {*self._tasks, *([self._dispatcher] if self._dispatcher else [])}
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _dispatch(self) -> None:
+        """Send requests, one whenever there is a slot for it and it is worth it, until all is read."""
+        windows = self._windows
+        while not windows.finished and self._failure is None:
+            self._change.clear()
+            if windows.in_flight < windows.concurrency:
+                try:
+                    slot = await self._reader.reserve()
+                except Exception as error:  # noqa: BLE001 - goes to whoever reads the list
+                    self._fail(error)
+                    return
+                request = windows.next_request(self._reader.slots_left + 1)
+                if request is not None:
+                    task = begin(self._read(request, slot))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                    # A task that is cancelled before it began has not used its slot.
+                    task.add_done_callback(partial(_give_back, slot))
+                    continue
+                slot.release()
+            await self._change.wait()
+
+    async def _read(self, request: PageRequest, slot: Reservation) -> None:
+        started = asyncio.get_running_loop().time()
+        try:
+            chain = self._chain_of(request)
+            chain.check()
+            page = await self._page(chain, request, slot)
+        except Exception as error:  # noqa: BLE001 - goes to whoever reads the list
+            self._windows.request_failed(request)
+            self._fail(error)
+            return
+        place = self._windows.place_of(request).after(page.data)
+        chain = self._chains[request.piece]
+        goes_on = self._windows.page_arrived(
+            request,
+            place=place,
+            times=self._seconds(request, page.data),
+            items=page.data,
+            next_cursor=_cursor(request, page) if chain.goes_on else None,
+            seconds=asyncio.get_running_loop().time() - started,
+        )
+        if not goes_on:
+            del self._chains[request.piece]
+            self._reached.pop(request.piece, None)
+            self._left.pop(request.piece, None)
+        self._arrival.set()
+        self._change.set()
+
+    async def _page(self, chain: Chain[T], request: PageRequest, slot: Reservation) -> Page[T]:
+        """Read the next page of a chain; where its cursor is of no use, of another one from its place on."""
+        failure: TimeZestError
+        place = self._windows.place_of(request)
+        try:
+            page = await self._next_page(chain, slot, place)
+        except (*CURSOR_GONE, PaginationError) as error:
+            failure = error
+        else:
+            last = request.after or request.cursor
+            if await leads_on(self._reader, self._query, place, page, last=last, cursor=chain.cursor):
+                return page
+            failure = begun_again()
+        onward = place.onward(self._query, request.lo, request.hi)
+        if onward is None or place == self._left.get(request.piece):
+            raise failure
+        self._left[request.piece] = place
+        chain = Chain(self._reader, self._reader.first_url(*onward))
+        self._chains[request.piece] = chain
+        return await self._next_page(chain, None, place)
+
+    async def _next_page(self, chain: Chain[T], slot: Reservation | None, place: Place) -> Page[T]:
+        # A piece whose chain has ended is not asked for again.
+        fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
+        chain.advance(fetched)
+        return chain.check_page(fetched.page(), place)
+
+    def _chain_of(self, request: PageRequest) -> Chain[T]:
+        """Find the chain that a request goes on with, or begin it: at a bound, or after a record."""
+        chain = self._chains.get(request.piece)
+        if chain is None:
+            after = request.after or request.cursor
+            url = self._reader.first_url(
+                narrowed(self._query, request.lo, request.hi), {"starting_after": after} if after else {}
+            )
+            chain = self._chains[request.piece] = Chain(self._reader, url)
+        return chain
+
+    def _seconds(self, request: PageRequest, records: Sequence[Any]) -> list[int]:
+        """Tell when each record of a page was created (epoch seconds, UTC).
+
+        One that does not say so is taken to be of the time of the one before it, and so stays with it.
+        """
+        created: list[datetime | None] = [record.created_at for record in records]
+        known = [time.timestamp() for time in created if time is not None]
+        first = request.hi - 1 if request.hi is not None else known[0] if known else request.lo or 0
+        time = int(self._reached.get(request.piece, first))
+        times: list[int] = []
+        for moment in created:
+            time = time if moment is None else int(moment.timestamp())
+            times.append(time)
+        self._reached[request.piece] = time
+        return times
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        if self.trouble is not None:
+            self.trouble.report(error)
+        self._arrival.set()
+        self._change.set()
+
+
+def _give_back(slot: Reservation, _: asyncio.Task[None]) -> None:
+    slot.release()
+
+
+def _state(position: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Read a position as the state of a reading by windows; None for a list's beginning."""
+    if "pieces" in position:
+        return position
+    after = position.get("after")
+    if not isinstance(after, str | None) or position.keys() - {"after", "second", "seen", "since"}:
+        raise damaged()
+    if after is None:
+        return None
+    piece = {"lo": None, "hi": None, "cursor": after, "after": None, "disordered": False}
+    return {"pieces": [{**position, **piece}]}
+
+
+def _cursor(request: PageRequest, page: Page[Any]) -> str:
+    """Say where the next page goes on, as the id that ``starting_after`` takes (or nothing: at the start).
+
+    An id, unlike the page's link, still holds for another session; within one, the link is what is followed.
+    """
+    for record in reversed(page.data):
+        if type(record) is not Gap or record.has_id:
+            last: str = record.id
+            return last
+    return request.after or request.cursor or ""
+
+
+def _floor(query: str) -> int | None:
+    """Find the oldest ``created_at`` that a query admits, if it says so."""
+    try:
+        expression = tql.parse(query)
+    except FilterError:  # all records, or raw text
+        return None
+    floors = [
+        leaf.value
+        for leaf in tql.leaves(expression)
+        if isinstance(leaf, tql.Predicate)
+        and leaf.attribute.path == _CREATED_AT.path
+        and leaf.operator in {tql.Operator.GT, tql.Operator.GTE, tql.Operator.EQ}
+    ]
+    return max((floor for floor in floors if isinstance(floor, int)), default=None)

@@ -1,0 +1,343 @@
+"""One call: its attempts, what each waits for, and what an error of each means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from timezest_async.budget.protocols import Limiter, Slot
+from timezest_async.budget.refusals import PATIENCE
+from timezest_async.budget.reservations import Reservation, deadline_passed, reserve
+from timezest_async.errors import (
+    APIStatusError,
+    BudgetExhaustedError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RequestTimeoutError,
+    TimeZestError,
+    UnexpectedResponseError,
+)
+from timezest_async.redaction import redact
+from timezest_async.transport import aiohttp_edge as wire
+from timezest_async.transport.clocks import ServiceClock
+from timezest_async.transport.exchanges import Exchange
+from timezest_async.transport.hooks import Moment, tell
+from timezest_async.transport.messages import Answer, Decode, Request, decipher, retry_after
+from timezest_async.transport.retries import (
+    MAX_RETRY_AFTER,
+    back_off,
+    in_vain,
+    is_active,
+    is_testing,
+    log_again,
+    with_retries,
+)
+from timezest_async.transport.sessions import Sessions
+from timezest_async.transport.settings import Settings
+from timezest_async.transport.time_limits import TimeLimit
+
+NOTICEABLE = 0.001
+"""Seconds from which on waiting for the budget is told to the hooks."""
+
+
+class Call:
+    """One request on its way to an answer.
+
+    Args:
+        request: What is asked.
+        payload: What a POST is to create; None for a GET.
+        settings: The transport's.
+        sessions: Whose session to use.
+        limiter: The budget.
+        random: Returns numbers from 0 to 1.
+        reservation: A slot to use for the first attempt.
+        decode: Tried on a good answer's body before it is parsed as JSON.
+        clock: Learns the service's time.
+        deadline: Seconds for the whole call; None for what the settings say.
+        before_send: Awaited right before the first byte of each attempt.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        payload: Mapping[str, Any] | None,
+        *,
+        settings: Settings,
+        sessions: Sessions,
+        limiter: Limiter,
+        random: Callable[[], float],
+        reservation: Reservation | None = None,
+        decode: Decode | None = None,
+        clock: ServiceClock,
+        deadline: float | None = None,
+        before_send: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._before_send = before_send
+        self._request = request
+        self._payload = payload
+        self._settings = settings
+        self._sessions = sessions
+        self._limiter = limiter
+        self._random = random
+        self._reservation = reservation
+        self._decode = decode
+        self._service_clock = clock
+        self._deadline = settings.deadline if deadline is None else deadline
+        self._slot: Slot | None = None
+        self._refusals = 0
+        self._refused_at: float | None = None
+        self._is_over = False
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock() if reservation is None else reservation.asked_at
+        self._idle_since = self._clock()
+        self._waited = 0.0 if reservation is None else reservation.waited
+        self._sent_at: datetime | None = None
+        self._error: TimeZestError | None = None
+        wants_query = settings.hooks is not None and getattr(settings.hooks, "include_query", False)
+        self._query = redact(request.url.raw_query_string, settings.key) if wants_query else None
+
+    async def run(self) -> Exchange:
+        """Make attempts until one is answered well.
+
+        Raises:
+            TimeZestError: What the last attempt met with.
+        """
+        try:
+            return await with_retries(
+                self._attempt,
+                max_attempts=self._settings.max_attempts,
+                random=self._random,
+                remaining=self._remaining,
+                asked=self._asked,
+            )
+        finally:
+            self._error = None
+            if self._reservation is not None:
+                self._reservation.release()
+
+    def _remaining(self) -> float | None:
+        """Return the seconds that are left; None for no limit."""
+        if self._is_over:
+            return 0.0
+        return None if self._deadline is None else self._deadline - (self._clock() - self._started)
+
+    async def _attempt(self, number: int) -> Exchange:
+        """Send; a refusal that does not say for how long is waited for by the budget, and is no attempt."""
+        while True:
+            try:
+                return await self._send(number + self._refusals)
+            except RateLimitedError as error:
+                if error.retry_after or not self._may_wait():
+                    raise
+                log_again(self._asked, number + self._refusals, error)
+                self._refusals += 1
+
+    def _may_wait(self) -> bool:
+        """Return whether a request that the service has refused may wait for the budget and be sent again."""
+        if self._settings.max_attempts == 1 or not is_active():
+            return False
+        self._is_over = self._is_over or self._patience_left() <= 0
+        return not self._is_over
+
+    def _patience_left(self) -> float:
+        if self._refused_at is None:
+            self._refused_at = self._clock()
+        return self._refused_at + PATIENCE * self._limiter.period - self._clock()
+
+    async def _send(self, number: int) -> Exchange:
+        if number > 1:
+            backed_off = self._clock() - self._idle_since
+            self._waited += backed_off
+            self._tell("on_retry", number, self._error, waited=backed_off)
+        await self._sessions.current()
+        try:
+            slot = await self._acquire(number)
+            # Asked again, since the wait may have outlived the session.
+            session = await self._sessions.current()
+            self._tell("on_request", number)
+        except BaseException:
+            # Does nothing where it is still the slot of the attempt before.
+            if self._slot is not None:
+                self._slot.release()
+            raise
+        if self._sent_at is None:
+            self._sent_at = datetime.now(UTC)
+        began = self._clock()
+        reception = wire.Reception()
+        error: BaseException | None = None
+        try:
+            answer = await self._receive(session, slot, reception, number)
+            payload = decipher(
+                self._request,
+                answer,
+                key=self._settings.key,
+                now=self._service_clock.now(),
+                decode=self._decode,
+            )
+            return Exchange(
+                status=answer.status,
+                payload=payload,
+                url=self._request.url,
+                retries_taken=number - 1,
+                seconds=self._clock() - began - reception.queued,
+                waited=self._waited,
+                sent_at=self._sent_at,
+                clock_offset=self._service_clock.offset,
+                body=answer.body,
+                key=self._settings.key,
+            )
+        except TimeZestError as caught:
+            error = verdict = self._verdict(caught, reception.status)
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            # Does nothing where the slot's fate is known better by now.
+            if reception.departure.never_sent:
+                slot.release()
+            else:
+                slot.lost()
+            self._idle_since = self._clock()
+            seconds = self._idle_since - began - reception.queued
+            self._tell("on_response", number, error, status=reception.status, seconds=seconds)
+        raise self._last_error(verdict, number)
+
+    def _last_error(self, error: TimeZestError, number: int) -> TimeZestError:
+        """Return what to raise: being cut off by the deadline says less than the error before."""
+        if not (isinstance(error, RequestTimeoutError) and self._out_of_time() and self._error is not None):
+            self._error = error
+        self._error.retries_taken = number - 1
+        return self._error
+
+    def _out_of_time(self) -> bool:
+        remaining = self._remaining()
+        # A timer may ring up to its clock's resolution early.
+        return remaining is not None and remaining < 0.001
+
+    async def _acquire(self, number: int) -> Slot:
+        """Wait for the budget; a reservation has done so already."""
+        reservation, self._reservation = self._reservation, None
+        slot = None if reservation is None else reservation.take()
+        failure: TimeZestError | None = None
+        if slot is None:
+            patience = None if self._refused_at is None else self._patience_left()
+            try:
+                async with asyncio.timeout(patience):
+                    reservation = await reserve(self._limiter, self._remaining(), again=self._slot)
+            except BudgetExhaustedError as error:
+                failure = error
+            except TimeoutError:
+                failure = self._error
+            else:
+                self._waited += reservation.waited
+                slot = reservation.take()
+        if slot is not None and self._out_of_time():
+            slot.release()
+            slot = None
+        if slot is None:
+            self._is_over = True
+            raise self._error or failure or deadline_passed(self._deadline or 0.0, self._asked)
+        self._slot = slot
+        if reservation is not None and reservation.waited > NOTICEABLE:
+            self._tell("on_wait", number, waited=reservation.waited)
+        return slot
+
+    async def _receive(self, session: Any, slot: Slot, reception: wire.Reception, number: int) -> Answer:
+        """Make one exchange within its time, and settle its slot."""
+
+        def on_headers() -> None:
+            self._service_clock.observe(reception.headers)
+            if reception.status == 429:
+                asked_for = retry_after(reception.headers, now=self._service_clock.now())
+                slot.limited(self._pause(number, asked_for))
+            else:
+                slot.answered()
+
+        # A slot that is taken for lost after a while must not be used so late that its request outlives it.
+        lease = getattr(self._limiter, "lease", None)
+        patience = None if lease is None else lease - self._settings.timeout
+        limit = TimeLimit(self._settings.timeout, self._remaining(), patience)
+        departure = reception.departure
+        departure.on_queue = limit.queue
+        departure.before_send = self._before_send
+        failure: ConnectionFailedError | None = None
+        try:
+            async with limit.guard:
+                return await wire.exchange(session, self._request, self._settings, reception, on_headers)
+        except ConnectionFailedError as error:
+            failure = error
+        except TimeoutError:
+            pass
+        finally:
+            reception.queued = limit.queued
+            self._waited += limit.queued
+        if failure is not None:
+            if failure.never_sent:
+                slot.release()
+            raise failure
+        if reception.status is not None and reception.status >= 300:
+            # The status says all that matters; only its explanation did not come in time.
+            return reception.answer("truncated")
+        if limit.is_deadline:
+            raise deadline_passed(self._deadline or 0.0, self._asked, never_sent=departure.never_sent)
+        seconds = self._settings.timeout
+        how = "could not connect" if departure.never_sent else "was not answered"
+        raise RequestTimeoutError(
+            f"{self._asked} {how} within {seconds:g} s.", seconds=seconds, never_sent=departure.never_sent
+        )
+
+    @property
+    def _asked(self) -> str:
+        return f"{self._request.method} {self._request.route}"
+
+    def _pause(self, number: int, asked_for: float | None) -> float | None:
+        """Return for how long a 429 stops everybody, this request included; None for the budget to guess."""
+        if is_testing():
+            return 0.0
+        if not asked_for:
+            return None
+        wait = back_off(number, asked_for, self._random)
+        # Who will not wait in vain must not make others do so either.
+        return min(wait, MAX_RETRY_AFTER) if in_vain(wait, asked_for, self._remaining()) else wait
+
+    def _verdict(self, error: TimeZestError, status: int | None) -> TimeZestError:
+        """Return what an attempt's error means: for a create, whether it may have happened."""
+        if self._payload is None or self._sent_at is None:
+            return error
+        if isinstance(error, ConnectionFailedError | RequestTimeoutError) and error.never_sent:
+            return error
+        if isinstance(error, APIStatusError) and error.status < 500 and error.status != 408:
+            return error
+        reason = str(error).rstrip(". ")
+        return OutcomeUnknownError(
+            f"Whether it was created is unknown: {reason}. Before you create it again, look for it:"
+            " await error.find_candidates(client).",
+            parameters=self._payload,
+            sent_at=self._sent_at,
+            status=status,
+            clock_offset=self._service_clock.offset,
+        )
+
+    def _tell(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:
+        hooks = self._settings.hooks
+        if hooks is None:
+            return
+        status = facts.pop("status", None)
+        if status is None and isinstance(
+            error, APIStatusError | UnexpectedResponseError | OutcomeUnknownError
+        ):
+            status = error.status
+        facts.setdefault("waited", self._waited)
+        moment = Moment(
+            method=self._request.method,
+            route=self._request.route,
+            attempt=number,
+            status=status,
+            error=None if error is None else type(error).__name__,
+            query=self._query,
+            **facts,
+        )
+        tell(hooks, event, moment)

@@ -1,0 +1,282 @@
+"""One HTTP exchange without any I/O: build a request, decipher an answer.
+
+Both are pure functions. An answer is classified by its status alone, never by its text: the vendor's
+403 begins with "Unauthorized" too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import quote
+
+import attrs
+import yarl
+
+from timezest_async._version import __version__
+from timezest_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidRequestError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedResponseError,
+    ValidationError,
+)
+from timezest_async.redaction import Secret, redact
+from timezest_async.transport.clocks import http_date
+from timezest_async.transport.error_bodies import NotJSONError, error_details, opening, parse_json
+
+USER_AGENT = f"timezest-async/{__version__}"
+_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: ValidationError,
+    429: RateLimitedError,
+}
+
+Decode = Callable[[bytes], Any]
+"""Makes something of a body by other means than parsing it as JSON, or returns None; raises nothing."""
+
+
+@attrs.frozen
+class Request:
+    """What is to be sent; its repr shows neither headers nor body.
+
+    Attributes:
+        method: ``"GET"`` or ``"POST"``.
+        url: Where to, encoded as it is to be sent.
+        route: The path's template, such as ``"/scheduling_requests/{id}"``.
+        headers: All that the service needs, the API key included.
+        body: The JSON to send, or None.
+    """
+
+    method: Literal["GET", "POST"]
+    url: yarl.URL = attrs.field(repr=False)
+    route: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes | None = attrs.field(repr=False, default=None)
+
+
+@attrs.frozen
+class Answer:
+    """What came back, as far as it came.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The response's headers; looked up without regard to case by the edge that made them.
+        body: The body, decompressed.
+        flaw: Why the body is not whole, or None: ``"truncated"``, or ``"too large"`` and given up.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    flaw: Literal["truncated", "too large"] | None = None
+
+
+def quote_segment(text: str) -> str:
+    """Quote one segment of a path, such as an id, so that it can be nothing but one segment.
+
+    Raises:
+        InvalidRequestError: It is empty, ``"."`` or ``".."``, or cannot be encoded.
+    """
+    try:
+        quoted = quote(text, safe="")
+    except UnicodeEncodeError:
+        quoted = ""
+    if quoted in {"", ".", ".."}:
+        raise InvalidRequestError(f"{text!r} cannot be part of a path: give the record's id.")
+    return quoted
+
+
+def build_request(
+    method: Literal["GET", "POST"],
+    base_url: yarl.URL,
+    target: str | yarl.URL,
+    *,
+    route: str,
+    authorization: Secret,
+    params: Mapping[str, str] | None = None,
+    payload: Mapping[str, Any] | None = None,
+) -> Request:
+    """Build a request.
+
+    Args:
+        method: The HTTP method.
+        base_url: The service's address, without a trailing slash.
+        target: A path below ``base_url``, already quoted; or an absolute URL, sent as it is.
+        route: The path's template, for hooks and errors.
+        authorization: The header's value.
+        params: Query parameters, not yet quoted; for a path only.
+        payload: What to send as JSON.
+
+    Raises:
+        PaginationError: The absolute URL lies at another origin, where the key must not go.
+        InvalidRequestError: The payload is not JSON.
+    """
+    if isinstance(target, yarl.URL):
+        if _authority(target) != _authority(base_url):
+            raise PaginationError(
+                f"{_origin(target)} is not the service's origin {base_url.origin()}: nothing was sent there."
+            )
+        url = target
+    else:
+        url = yarl.URL(f"{base_url}{target}", encoded=True)
+        if params:
+            url = url.update_query(params)
+    headers: dict[str, str] = {
+        "Accept": "application/json",
+        "Authorization": authorization,
+        "User-Agent": USER_AGENT,
+    }
+    if payload is None:
+        return Request(method, url, route, headers)
+    headers["Content-Type"] = "application/json"
+    try:
+        body = json.dumps(payload, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"The request cannot be written as JSON: {error}.") from None
+    return Request(method, url, route, headers, body)
+
+
+def decipher(
+    request: Request,
+    answer: Answer,
+    *,
+    key: str,
+    now: datetime | None = None,
+    decode: Decode | None = None,
+) -> Any:
+    """Return the JSON of a good answer; raise what a bad one means.
+
+    Args:
+        request: What was asked.
+        answer: What came back.
+        key: The API key, blotted out should the answer repeat it.
+        now: The time (UTC) that a date in Retry-After is measured from when the answer has no Date.
+        decode: Tried on a good answer's body before it is parsed.
+
+    Returns:
+        What ``decode`` made of it, else the parsed JSON, of any shape.
+
+    Raises:
+        APIStatusError: Its class for the status, on 4xx and 5xx.
+        UnexpectedResponseError: A redirect, a status out of range, or a 2xx without whole JSON.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return _payload(request, answer, key, decode)
+    if 400 <= status < 600:
+        message, errors = error_details(answer.body, key)
+        cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
+        raise cls(
+            message or _phrase(status),
+            status=status,
+            errors=errors,
+            retry_after=retry_after(answer.headers, now=now),
+            request_method=request.method,
+            request_path=request.url.raw_path,
+        )
+    asked = f"{request.method} {request.route}"
+    if 300 <= status < 400 and not answer.headers.get("Location"):
+        raise UnexpectedResponseError(
+            f"{asked} was answered {status} ({_phrase(status)}), which says neither what it returns nor where"
+            " to: check base_url, and any proxy or cache on the way.",
+            status=status,
+            body_start=opening(answer.body, key),
+        )
+    if 300 <= status < 400:
+        # Only the origin is shown: the rest may hold a token, or the key that was sent.
+        elsewhere = redact(_redirect_origin(request.url, answer.headers["Location"]), key)
+        raise UnexpectedResponseError(
+            f"{asked} was redirected ({status}) to {elsewhere}. Redirects are"
+            " not followed, since the API key must not go elsewhere: check base_url.",
+            status=status,
+            body_start=opening(answer.body, key),
+        )
+    raise UnexpectedResponseError(
+        f"{asked} was answered with the unknown status {status}.",
+        status=status,
+        body_start=opening(answer.body, key),
+    )
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Read Retry-After: seconds, with or without a fraction, or an HTTP date.
+
+    A date is measured from the answer's own Date, so that a wrong clock here does no harm.
+
+    Returns:
+        Seconds to wait, 0 or more; None where the header is missing or makes no sense.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    if text.replace(".", "", 1).isdecimal() and text.isascii():
+        seconds = float(text)
+        # 400 digits make infinity, which no caller could wait for or compare usefully.
+        return min(seconds, 1e9)
+    until = http_date(text)
+    if until is None:
+        return None
+    since = http_date(headers.get("Date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - since).total_seconds())
+
+
+def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) -> Any:
+    if decode is not None and answer.flaw is None:
+        decoded = decode(answer.body)
+        if decoded is not None:
+            return decoded
+    asked = f"{request.method} {request.route} was answered {answer.status}"
+    start = opening(answer.body, key)
+    if answer.flaw == "too large":
+        raise UnexpectedResponseError(
+            f"{asked} with a body of more than {len(answer.body)} bytes; the rest was not read.",
+            status=answer.status,
+            body_start=start,
+        )
+    if answer.flaw == "truncated":
+        problem = f"{asked}, but the body broke off after {len(answer.body)} bytes."
+    elif not answer.body.strip():
+        problem = f"{asked} with an empty body where JSON belongs."
+    else:
+        try:
+            return parse_json(answer.body)
+        except NotJSONError as error:
+            kind = redact(answer.headers.get("Content-Type", "no Content-Type"), key)[:80]
+            problem = f"{asked} with something other than JSON ({kind}; {error}): {start[:100]!r}."
+    raise UnexpectedResponseError(problem, status=answer.status, body_start=start, retryable=True)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "the answer gives no reason"
+
+
+def _authority(url: yarl.URL) -> tuple[object, ...]:
+    """Return what must be the same for the key to go there; a URL's own credentials make it another."""
+    return url.scheme.lower(), (url.raw_host or "").lower(), url.port, url.user, url.password
+
+
+def _origin(url: yarl.URL) -> str:
+    return str(url.origin()) if url.absolute and url.host and url.scheme else "what is no absolute URL"
+
+
+def _redirect_origin(url: yarl.URL, location: str) -> str:
+    try:
+        return _origin(url.join(yarl.URL(location)))
+    except ValueError:
+        return "what is no URL"
