@@ -32,8 +32,8 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from timezest_async.pagination.windows.scheduler.planner import PageRequest, Tuning
-from timezest_async.pagination.windows.scheduler.scheduler import WindowReader
+from timezest_async.pagination.windows.planner import PageRequest, Tuning
+from timezest_async.pagination.windows.scheduler import WindowReader
 
 PAGE = 20
 DAY = 86_400

@@ -25,7 +25,7 @@ from tests import support
 from tests.export import readers
 from tests.transport import servers
 from timezest_async import Checkpoint, RateLimiter, SchedulingRequest, TimeZestClient, TimeZestError, export
-from timezest_async.export.formats.selection import columns, make_writer, selection as formats
+from timezest_async.export.formats import columns, make_writer, selection as formats
 from timezest_async.export.job_state import Place
 from timezest_async.reports import reading
 from timezest_async.serialization.converter import structure

@@ -21,7 +21,7 @@ from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, F, RateLimiter, TimeZestClient, TimeZestError, export
 from timezest_async.export import atomic_files as durable, endings, job as jobs
-from timezest_async.export.formats.selection import columns
+from timezest_async.export.formats import columns
 from timezest_async.sandbox import (
     DropBeforeHeaders,
     DropMidBody,

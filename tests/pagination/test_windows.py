@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from timezest_async.pagination.windows.scheduler.planner import PageRequest
-from timezest_async.pagination.windows.scheduler.scheduler import WindowReader
 
 from benchmarks import window_simulator as simulator
 from tests import support
 from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.windows.planner import PageRequest
+from timezest_async.pagination.windows.scheduler import WindowReader
 
 SECOND = 1000  # the service keeps milliseconds and shows whole seconds
 

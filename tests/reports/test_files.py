@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from timezest_async.export.formats.selection.spreadsheets import csv_rows, csv_text, defused, restored
 
 from tests import support
 from tests.reports.made import HOSTILE, empty_report, hostile_report
 from timezest_async import ConfigurationError
 from timezest_async.export import atomic_files as durable
+from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, defused, restored
 from timezest_async.reports import check_targets, files, tables, write_csv, write_page
 
 STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"

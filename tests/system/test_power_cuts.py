@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.selection import Shape
 
 from tests import support
 from tests.export import readers
 from timezest_async import RateLimiter, TimeZestClient, export
-from timezest_async.export import atomic_files as durable, writers
+from timezest_async.export import atomic_files as durable, formats
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import Shape
 from timezest_async.sandbox import Sandbox
 
 Picture = dict[str, "bytes | Picture"]
@@ -171,7 +171,7 @@ async def test_a_name_is_given_after_the_content_is_durable(
 def test_sqlite_syncs_every_transaction(tmp_path: Path) -> None:
     shape = Shape(export.Format.SQLITE)
     table = choose_columns("/scheduling_requests", None)
-    writer: Any = writers.make_writer(tmp_path / "out.db", "/scheduling_requests", table, shape)
+    writer: Any = formats.make_writer(tmp_path / "out.db", "/scheduling_requests", table, shape)
     connection: sqlite3.Connection = writer.connect(tmp_path / "out.db")
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)

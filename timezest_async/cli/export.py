@@ -17,7 +17,7 @@ from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress import Display, Manner
 from timezest_async.export import Compression, Format, begun, choose_format
-from timezest_async.export.formats.selection.columns import choose_columns
+from timezest_async.export.formats.columns import choose_columns
 
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
 _RESUMED = {"resume", "skip_unreadable", "other_key"}

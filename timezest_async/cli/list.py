@@ -16,7 +16,7 @@ from timezest_async.cli.connections import Service
 from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS, paginate
 from timezest_async.export import Format, to_stream
-from timezest_async.export.formats.selection.columns import choose_columns
+from timezest_async.export.formats.columns import choose_columns
 from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.serialization.json_text import readable
 

@@ -5,8 +5,8 @@
     await export.to_parquet(client.scheduling_requests.list(F.status == "scheduled"), "booked.parquet")
 """
 
-from timezest_async.export.formats.selection.columns import TABLES, Column, Kind, Table
-from timezest_async.export.formats.selection.selection import Compression, Format, Shape, choose_format
+from timezest_async.export.formats.columns import TABLES, Column, Kind, Table
+from timezest_async.export.formats.selection import Compression, Format, Shape, choose_format
 from timezest_async.export.functions import (
     to_csv,
     to_duckdb,

@@ -10,10 +10,10 @@ import attrs
 
 from timezest_async.export.atomic_files import usual_mode
 from timezest_async.export.finished import check_finished, check_length, fingerprint, gone
-from timezest_async.export.formats.selection import make_writer
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.database import DatabaseWriter
-from timezest_async.export.formats.selection.selection import Shape
+from timezest_async.export.formats import make_writer
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.database import DatabaseWriter
+from timezest_async.export.formats.selection import Shape
 from timezest_async.export.job_state import Place
 from timezest_async.export.seen import PATH, State
 from timezest_async.export.threads import in_thread

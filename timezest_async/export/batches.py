@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from timezest_async.export.formats.selection import Writer
+from timezest_async.export.formats import Writer
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
 from timezest_async.export.threads import finished, in_thread

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.formats.selection.base import require
-from timezest_async.export.formats.selection.columns import TABLES
-from timezest_async.export.formats.selection.selection import Format
-from timezest_async.export.formats.selection.spreadsheets import csv_rows, restored
+from timezest_async.export.formats.base import require
+from timezest_async.export.formats.columns import TABLES
+from timezest_async.export.formats.selection import Format
+from timezest_async.export.formats.spreadsheets import csv_rows, restored
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
 
 _TABLE: Final = TABLES[PATH].name

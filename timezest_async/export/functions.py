@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.selection import Compression, Format, Shape
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import Compression, Format, Shape
 from timezest_async.export.job import BATCH_SECONDS, BATCH_SIZE, ExportJob
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import OnProgress, Summary, Tracker
@@ -133,7 +133,7 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
         ConfigurationError: A field is none of the list's, or pyarrow is not installed.
         TimeZestError: The service or the network failed.
     """
-    from timezest_async.export.formats.selection.arrow import ArrowColumns  # noqa: PLC0415 - needs pyarrow
+    from timezest_async.export.formats.arrow import ArrowColumns  # noqa: PLC0415 - needs pyarrow
 
     start = paginator.start
     arrow = ArrowColumns(start.path, choose_columns(start.path, fields))
@@ -186,7 +186,7 @@ async def to_stream(
         ConfigurationError: Another format, or a field that is none of the list's.
         TimeZestError: The service or the network failed.
     """
-    from timezest_async.export.formats.selection.text import make_encoder  # noqa: PLC0415 - needs msgspec
+    from timezest_async.export.formats.text import make_encoder  # noqa: PLC0415 - needs msgspec
 
     if format not in {Format.JSONL, Format.CSV}:
         raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")

@@ -22,8 +22,8 @@ from timezest_async.errors import TimeZestError
 from timezest_async.export.appending import Appender
 from timezest_async.export.atomic_files import locked
 from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.selection import Format
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import Format
 from timezest_async.export.job import BATCH_SIZE, ExportJob
 from timezest_async.export.passed_over import PassedOver
 from timezest_async.export.progress import OnProgress, Tracker

@@ -16,9 +16,14 @@ from timezest_async.export.atomic_files import locked, remove, sync_folder
 from timezest_async.export.batches import Batches
 from timezest_async.export.beginnings import prepare
 from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
-from timezest_async.export.formats.selection import Writer, make_writer
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.selection import Compression, Format, Shape, choose_format
+from timezest_async.export.formats import Writer, make_writer
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import (
+    Compression,
+    Format,
+    Shape,
+    choose_format,
+)
 from timezest_async.export.job_state import Names, Order, Phase, Place, Unfinished, damaged
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.threads import in_thread

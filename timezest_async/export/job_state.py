@@ -13,8 +13,8 @@ from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import write_text
 from timezest_async.export.checksums import sealed, unsealed
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.formats.selection.columns import first_columns
-from timezest_async.export.formats.selection.selection import Compression, Format, Shape
+from timezest_async.export.formats.columns import first_columns
+from timezest_async.export.formats.selection import Compression, Format, Shape
 from timezest_async.pagination import Checkpoint
 
 _VERSION: Final = 2

@@ -12,8 +12,8 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, remove
 from timezest_async.export.changes import recent_since, watching
 from timezest_async.export.finished import fingerprint, read_back
-from timezest_async.export.formats.selection.columns import choose_columns
-from timezest_async.export.formats.selection.selection import Format, Shape, choose_format
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import Format, Shape, choose_format
 from timezest_async.export.job_state import Names
 from timezest_async.export.seen import NEEDED, PATH, Seen, State
 

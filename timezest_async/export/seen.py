@@ -11,7 +11,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
 from timezest_async.export.checksums import sealed, unsealed
-from timezest_async.export.formats.selection.columns import first_columns
+from timezest_async.export.formats.columns import first_columns
 from timezest_async.models import SchedulingRequest
 
 _VERSION: Final = 2

@@ -199,7 +199,7 @@ def open_source(
         is_short = wanted is not None and wanted <= PAGE_SIZE
         if "pieces" in position or (concurrency != 1 and not backwards and not is_short):
             # Its many classes take a sixth of the package's own import time; most lists are read serially.
-            from timezest_async.pagination.windows.scheduler.source import ConcurrentSource  # noqa: PLC0415
+            from timezest_async.pagination.windows.source import ConcurrentSource  # noqa: PLC0415
 
             source: QuerySource[T] = ConcurrentSource(
                 reader, query, position, concurrency=concurrency, wanted=wanted

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
-from timezest_async.export.formats.selection.spreadsheets import csv_text, defused
+from timezest_async.export.formats.spreadsheets import csv_text, defused
 from timezest_async.reports import tables
 from timezest_async.reports.columns import Table
 from timezest_async.reports.figures import Report

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO, cast
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.formats.selection.columns import TABLES, Kind
-from timezest_async.export.formats.selection.selection import Compression, Format, choose_format
-from timezest_async.export.formats.selection.spreadsheets import csv_rows, restored
+from timezest_async.export.formats.columns import TABLES, Kind
+from timezest_async.export.formats.selection import Compression, Format, choose_format
+from timezest_async.export.formats.spreadsheets import csv_rows, restored
 from timezest_async.models import SchedulingRequest
 from timezest_async.serialization.converter import StructureError, structure
 

@@ -2,3 +2,8 @@
 
 Knows the records' classes and the shapes they have on the wire; knows no HTTP, no filters and no files.
 """
+
+from timezest_async.serialization.converter import configure_converter, make_converter
+from timezest_async.serialization.readers import StructureError, UnreadableRecord
+
+__all__ = ["StructureError", "UnreadableRecord", "configure_converter", "make_converter"]

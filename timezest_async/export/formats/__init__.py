@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from timezest_async.export.formats.selection.base import Writer
-from timezest_async.export.formats.selection.columns import Table
-from timezest_async.export.formats.selection.selection import Format, Shape
+from timezest_async.export.formats.base import Writer
+from timezest_async.export.formats.columns import Table
+from timezest_async.export.formats.selection import Format, Shape
 
 __all__ = ["Writer", "make_writer"]
 
@@ -26,18 +26,18 @@ def make_writer(output: Path, path: str, table: Table, shape: Shape) -> Writer[A
     """
     match shape.format:
         case Format.PARQUET:
-            from timezest_async.export.formats.selection.parquet import ParquetWriter  # noqa: PLC0415 - needs pyarrow
+            from timezest_async.export.formats.parquet import ParquetWriter  # noqa: PLC0415 - needs pyarrow
 
             return ParquetWriter(output, path, table)
         case Format.SQLITE:
-            from timezest_async.export.formats.selection.sqlite import SQLiteWriter  # noqa: PLC0415 - seldom needed
+            from timezest_async.export.formats.sqlite import SQLiteWriter  # noqa: PLC0415 - seldom needed
 
             return SQLiteWriter(output, path, table)
         case Format.DUCKDB:
-            from timezest_async.export.formats.selection.duckdb import DuckDBWriter  # noqa: PLC0415 - needs duckdb
+            from timezest_async.export.formats.duckdb import DuckDBWriter  # noqa: PLC0415 - needs duckdb
 
             return DuckDBWriter(output, path, table)
         case Format.JSONL | Format.CSV:
-            from timezest_async.export.formats.selection.text import TextWriter  # noqa: PLC0415 - needs msgspec
+            from timezest_async.export.formats.text import TextWriter  # noqa: PLC0415 - needs msgspec
 
             return TextWriter(output, path, table, shape)

@@ -7,9 +7,9 @@ from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from timezest_async.export.formats.selection.base import require
-from timezest_async.export.formats.selection.cells import bounded_getter, extra_text
-from timezest_async.export.formats.selection.columns import Kind, Table
+from timezest_async.export.formats.base import require
+from timezest_async.export.formats.cells import bounded_getter, extra_text
+from timezest_async.export.formats.columns import Kind, Table
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import well_formed
 

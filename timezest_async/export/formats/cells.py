@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from timezest_async.export.formats.selection.columns import TABLES, Column, Kind, Table
+from timezest_async.export.formats.columns import TABLES, Column, Kind, Table
 from timezest_async.models import Record, SchedulingRequest
 from timezest_async.models.record import to_json
 from timezest_async.serialization.encoding import wire_array

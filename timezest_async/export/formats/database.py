@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import remove, sync_file, sync_folder
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.formats.selection.base import Writer, at
-from timezest_async.export.formats.selection.columns import Table
+from timezest_async.export.formats.base import Writer, at
+from timezest_async.export.formats.columns import Table
 from timezest_async.export.job_state import Place, damaged
 
 Chunk = TypeVar("Chunk")

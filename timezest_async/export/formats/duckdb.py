@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from timezest_async.export.formats.selection.base import at, require
-from timezest_async.export.formats.selection.cells import Getter, bounded_getter, extra_json, text
-from timezest_async.export.formats.selection.columns import Column, Kind, Table
-from timezest_async.export.formats.selection.database import DatabaseWriter
+from timezest_async.export.formats.base import at, require
+from timezest_async.export.formats.cells import Getter, bounded_getter, extra_json, text
+from timezest_async.export.formats.columns import Column, Kind, Table
+from timezest_async.export.formats.database import DatabaseWriter
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import json_bytes, well_formed

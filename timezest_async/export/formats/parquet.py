@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from timezest_async.export.atomic_files import create, remove, sync_file, sync_folder, write_new
 from timezest_async.export.fingerprints import Fingerprint, new_digest
-from timezest_async.export.formats.selection.arrow import ArrowBatch, ArrowColumns, ArrowTable
-from timezest_async.export.formats.selection.base import Writer, at, damaged, require
-from timezest_async.export.formats.selection.columns import Table
+from timezest_async.export.formats.arrow import ArrowBatch, ArrowColumns, ArrowTable
+from timezest_async.export.formats.base import Writer, at, damaged, require
+from timezest_async.export.formats.columns import Table
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 

@@ -8,10 +8,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from timezest_async.export.formats.selection.base import at
-from timezest_async.export.formats.selection.cells import FlatColumns, bounded_getter, fits
-from timezest_async.export.formats.selection.columns import Kind, Table
-from timezest_async.export.formats.selection.database import DatabaseWriter
+from timezest_async.export.formats.base import at
+from timezest_async.export.formats.cells import FlatColumns, bounded_getter, fits
+from timezest_async.export.formats.columns import Kind, Table
+from timezest_async.export.formats.database import DatabaseWriter
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import well_formed

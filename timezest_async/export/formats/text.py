@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from timezest_async.export.appended import AppendedFile
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.formats.selection.base import Writer, at, damaged, require
-from timezest_async.export.formats.selection.cells import FlatColumns, field_getter
-from timezest_async.export.formats.selection.columns import Kind, Table
-from timezest_async.export.formats.selection.selection import Compression, Format, Shape
-from timezest_async.export.formats.selection.spreadsheets import csv_text, defused
+from timezest_async.export.formats.base import Writer, at, damaged, require
+from timezest_async.export.formats.cells import FlatColumns, field_getter
+from timezest_async.export.formats.columns import Kind, Table
+from timezest_async.export.formats.selection import Compression, Format, Shape
+from timezest_async.export.formats.spreadsheets import csv_text, defused
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.encoding import wire_lines

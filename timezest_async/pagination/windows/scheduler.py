@@ -28,7 +28,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination.places import BEGINNING, Place
-from timezest_async.pagination.windows.scheduler.planner import (
+from timezest_async.pagination.windows.planner import (
     BufferedPage,
     PageRequest,
     Piece,

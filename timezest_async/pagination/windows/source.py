@@ -19,8 +19,8 @@ from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
 from timezest_async.pagination.places import Place, narrowed
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
-from timezest_async.pagination.windows.scheduler.planner import PageRequest
-from timezest_async.pagination.windows.scheduler.scheduler import WindowReader
+from timezest_async.pagination.windows.planner import PageRequest
+from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.transport import Reservation
 
 T = TypeVar("T")
