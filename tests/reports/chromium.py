@@ -108,7 +108,11 @@ async def open_tab(profile: Path) -> AsyncIterator[Tab]:
     program = executable()
     with (profile.parent / "chromium.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            program, *_FLAGS, f"--user-data-dir={profile}", "about:blank", stdout=log, stderr=log
+            *(program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
+            stdout=log,
+            stderr=log,
+            # Under faketime it would wait for ever.
+            env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
         )
     try:
         port, _ = (await _ready(profile / "DevToolsActivePort", process)).split()
