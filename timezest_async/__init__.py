@@ -67,7 +67,7 @@ from timezest_async.serialization.converter import (
     make_converter,
 )
 from timezest_async.tql import And, Expression, Operator, Or, Plan, Predicate, scheduling_request as F
-from timezest_async.transport import Hooks, Limiter, Moment, RateLimiter
+from timezest_async.transport import Hooks, Limiter, RateLimiter, RequestEvent
 
 if _TYPE_CHECKING:
     from timezest_async import export
@@ -105,7 +105,6 @@ __all__ = [
     "KeyReusedError",
     "Limiter",
     "MemoryJournal",
-    "Moment",
     "MultipleFoundError",
     "NotFoundError",
     "Operator",
@@ -121,6 +120,7 @@ __all__ = [
     "RateLimiter",
     "RedisJournal",
     "RedisRateLimiter",
+    "RequestEvent",
     "RequestTimeoutError",
     "Resource",
     "ResourceDict",

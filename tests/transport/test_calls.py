@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from tests import support
 from tests.transport import virtual
 from timezest_async import errors
-from timezest_async.transport import Moment, RateLimiter, Transport, aiohttp_edge as wire
+from timezest_async.transport import RateLimiter, RequestEvent, Transport, aiohttp_edge as wire
 from timezest_async.transport.messages import Answer
 
 
@@ -388,19 +388,19 @@ class Listener:
     include_query = False
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, Moment]] = []
+        self.heard: list[tuple[str, RequestEvent]] = []
 
-    def on_request(self, moment: Moment) -> None:
-        self.heard.append(("request", moment))
+    def on_request(self, event: RequestEvent) -> None:
+        self.heard.append(("request", event))
 
-    def on_response(self, moment: Moment) -> None:
-        self.heard.append(("response", moment))
+    def on_response(self, event: RequestEvent) -> None:
+        self.heard.append(("response", event))
 
-    def on_retry(self, moment: Moment) -> None:
-        self.heard.append(("retry", moment))
+    def on_retry(self, event: RequestEvent) -> None:
+        self.heard.append(("retry", event))
 
-    def on_wait(self, moment: Moment) -> None:
-        self.heard.append(("wait", moment))
+    def on_wait(self, event: RequestEvent) -> None:
+        self.heard.append(("wait", event))
 
 
 def test_hooks_hear_every_step() -> None:
@@ -411,7 +411,7 @@ def test_hooks_hear_every_step() -> None:
         await transport.get("/x/7", route="/x/{id}")
 
     play(act, Reply(503), FAILED, Reply(), hooks=listener, limit=3, period=10.0, random=lambda: 1.0)
-    assert [(name, moment.attempt, moment.status, moment.error) for name, moment in listener.heard] == [
+    assert [(name, event.attempt, event.status, event.error) for name, event in listener.heard] == [
         ("request", 1, None, None),
         ("response", 1, 503, "ServerError"),
         ("retry", 2, 503, "ServerError"),
@@ -424,14 +424,14 @@ def test_hooks_hear_every_step() -> None:
         ("request", 1, None, None),
         ("response", 1, 200, None),
     ]
-    moments = [moment for _, moment in listener.heard]
-    assert {(moment.method, moment.route, moment.query) for moment in moments} == {("GET", "/x/{id}", None)}
-    assert moments[2].waited == pytest.approx(0.2)
-    assert moments[5].waited == pytest.approx(0.4)
-    assert moments[7].waited == pytest.approx(0.6)
-    assert moments[7].seconds == pytest.approx(0.1)
-    assert moments[8].waited == pytest.approx(9.1, abs=0.5)
-    assert "secret" not in repr(moments)
+    events = [event for _, event in listener.heard]
+    assert {(event.method, event.route, event.query) for event in events} == {("GET", "/x/{id}", None)}
+    assert events[2].waited == pytest.approx(0.2)
+    assert events[5].waited == pytest.approx(0.4)
+    assert events[7].waited == pytest.approx(0.6)
+    assert events[7].seconds == pytest.approx(0.1)
+    assert events[8].waited == pytest.approx(9.1, abs=0.5)
+    assert "secret" not in repr(events)
 
 
 def test_the_query_is_told_to_who_asks_for_it() -> None:
@@ -442,7 +442,7 @@ def test_the_query_is_told_to_who_asks_for_it() -> None:
         await transport.get("/x", route="/x", params={"filter": "a~EQ~b"})
 
     play(act, Reply(), hooks=listener)
-    assert {moment.query for _, moment in listener.heard} == {"filter=a~EQ~b"}
+    assert {event.query for _, event in listener.heard} == {"filter=a~EQ~b"}
 
 
 def test_a_cancelled_attempt_is_told_too() -> None:
@@ -458,7 +458,7 @@ def test_a_cancelled_attempt_is_told_too() -> None:
         assert transport.limiter.wait_time() == pytest.approx(61.0)
 
     play(act, Reply(), hooks=listener, limit=1)
-    assert [(name, moment.error) for name, moment in listener.heard] == [
+    assert [(name, event.error) for name, event in listener.heard] == [
         ("request", None),
         ("response", "CancelledError"),
     ]
@@ -466,7 +466,7 @@ def test_a_cancelled_attempt_is_told_too() -> None:
 
 def test_a_hook_that_raises_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Listener):
-        def on_request(self, moment: Moment) -> None:
+        def on_request(self, event: RequestEvent) -> None:
             raise ZeroDivisionError
 
     async def act(transport: Transport, script: Wire) -> None:
@@ -479,7 +479,7 @@ def test_a_hook_that_raises_is_logged_and_changes_nothing(caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("event", ["on_request", "on_wait"])
 def test_a_hook_that_ends_the_program_leaks_no_slot(event: str) -> None:
-    def leave(moment: Moment) -> None:
+    def leave(event: RequestEvent) -> None:
         raise asyncio.CancelledError
 
     listener = Listener()
@@ -501,7 +501,7 @@ def test_hooks_may_derive_and_override_one() -> None:
     class One(Hooks):
         heard = 0
 
-        def on_response(self, moment: Moment) -> None:
+        def on_response(self, event: RequestEvent) -> None:
             self.heard += 1
 
     one = One()

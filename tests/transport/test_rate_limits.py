@@ -224,6 +224,30 @@ def test_the_wait_is_foretold() -> None:
     virtual.run(main())
 
 
+@given(
+    limit=st.integers(1, 5),
+    share=st.integers(1, 5),
+    gaps=st.lists(st.floats(0, 8), max_size=6),
+    ahead=st.integers(0, 12),
+)
+@settings(max_examples=support.examples(60), deadline=None)
+def test_the_wait_behind_others_is_foretold(limit: int, share: int, gaps: list[float], ahead: int) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        whole = limiter_of(limit, 10.0, margin=0.5)
+        part = whole.share(min(share, limit))
+        for gap in gaps:
+            await asyncio.sleep(gap)
+            (await part.acquire()).answered()
+        foretold, began = [limiter.wait_time(ahead) for limiter in (whole, part)], clock()
+        assert foretold[0] <= foretold[1]
+        for _ in range(ahead + 1):
+            (await part.acquire()).answered()
+        assert clock() - began == pytest.approx(foretold[1])
+
+    virtual.run(main())
+
+
 def test_settling_twice_counts_once() -> None:
     async def main() -> None:
         limiter = limiter_of(2, 10.0)

@@ -15,7 +15,7 @@ import stamina
 
 from tests.transport.servers import Step, drip, hang_up, raw, reset, respond, serving, silence
 from timezest_async import errors
-from timezest_async.transport import Moment, Transport
+from timezest_async.transport import RequestEvent, Transport
 
 KEY = "k3y-that-must-not-show"
 ECHO = f"HTTP/1.1 Bearer {KEY}\r\n\r\n".encode()
@@ -59,10 +59,10 @@ class Listener:
     include_query = True
 
     def __init__(self) -> None:
-        self.heard: list[Moment] = []
+        self.heard: list[RequestEvent] = []
 
-    def hear(self, moment: Moment) -> None:
-        self.heard.append(moment)
+    def hear(self, event: RequestEvent) -> None:
+        self.heard.append(event)
 
     on_request = on_response = on_retry = on_wait = hear
 
@@ -93,7 +93,7 @@ def test_the_key_shows_nowhere(method: str, fate: str, caplog: pytest.LogCapture
     with caplog.at_level(logging.DEBUG), stamina.set_testing(True, attempts=2):
         error = asyncio.run(main(), debug=True)
     shown = [record.getMessage() + repr(vars(record)) for record in caplog.records]
-    shown += [repr(moment) for moment in listener.heard]
+    shown += [repr(event) for event in listener.heard]
     shown += capfd.readouterr()
     if fate == "good":
         assert error is None

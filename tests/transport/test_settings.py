@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport import Hooks, Moment, RateLimiter, Secret, Transport
+from timezest_async.transport import Hooks, RateLimiter, RequestEvent, Secret, Transport
 
 KEY = "k3y-that-must-not-show"
 URL = "https://api.timezest.com/v1"
 
 
 class Asynchronous(Hooks):
-    async def on_wait(self, moment: Moment) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # the mistake
-        del moment
+    async def on_wait(self, event: RequestEvent) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # the mistake
+        del event
 
 
 @pytest.mark.parametrize(

@@ -131,13 +131,16 @@ class RateLimiter:
             return 0
         return min(self._free(now), 1) if self._refusals.probes(now) else self._free(now)
 
-    def wait_time(self) -> float:
+    def wait_time(self, ahead: int = 0) -> float:
         """Return the seconds that the next request would wait.
 
         It is a lower bound while requests are in flight, since those count from their answers on.
+
+        Args:
+            ahead: How many other requests are sent before it, beside those that wait already.
         """
         now = self._clock()
-        return self._wait(now, self._waiting if self._has_waiters() else 0)
+        return self._wait(now, ahead + (self._waiting if self._has_waiters() else 0))
 
     def share(self, max_requests: int) -> Share:
         """Return a limiter on this budget that never holds more than its share of a window.

@@ -53,8 +53,12 @@ class Limiter(Protocol):
         """How many requests could be sent at this moment without waiting."""
         ...
 
-    def wait_time(self) -> float:
-        """Return the seconds that the next request would wait, at least."""
+    def wait_time(self, ahead: int = 0) -> float:
+        """Return the seconds that the next request would wait, at least.
+
+        Args:
+            ahead: How many other requests are sent before it, beside those that wait already.
+        """
         ...
 
     async def acquire(self, again: Slot | None = None, within: float | None = None) -> Slot:

@@ -93,9 +93,9 @@ class Share:
         """How many requests could be sent at this moment without waiting."""
         return min(self._part.available, self._whole.available)
 
-    def wait_time(self) -> float:
-        """Return the seconds that the next request would wait, at least."""
-        return max(self._part.wait_time(), self._whole.wait_time())
+    def wait_time(self, ahead: int = 0) -> float:
+        """Return the seconds that the next request would wait, at least; see ``RateLimiter.wait_time``."""
+        return max(self._part.wait_time(ahead), self._whole.wait_time(ahead))
 
     def share(self, max_requests: int) -> Share:
         """Return a part of this share: see ``RateLimiter.share``."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, TextColumn
 
-from timezest_async import Hooks, Limiter, Moment
+from timezest_async import Hooks, Limiter, RequestEvent
 from timezest_async.cli import terminal
 from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress
@@ -64,10 +64,10 @@ class Display(Hooks):
         """Begin to watch the time, and the request budget."""
         self._limiter, self._pace = limiter, Pace(limiter)
 
-    def on_request(self, moment: Moment) -> None:
+    def on_request(self, event: RequestEvent) -> None:
         """Count."""
         self.requests += 1
-        self.retries += moment.attempt > 1
+        self.retries += event.attempt > 1
         if self._pace is not None:
             self._pace.sent()
 

@@ -6,7 +6,7 @@ from timezest_async.budget.reservations import Reservation
 from timezest_async.redaction import Secret
 from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.exchanges import Exchange
-from timezest_async.transport.hooks import Hooks, Moment
+from timezest_async.transport.hooks import Hooks, RequestEvent
 from timezest_async.transport.messages import quote_segment
 from timezest_async.transport.settings import DEFAULT_BASE_URL
 from timezest_async.transport.transport import Transport
@@ -16,8 +16,8 @@ __all__ = [
     "Exchange",
     "Hooks",
     "Limiter",
-    "Moment",
     "RateLimiter",
+    "RequestEvent",
     "Reservation",
     "Secret",
     "Slot",

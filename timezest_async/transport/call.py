@@ -24,7 +24,7 @@ from timezest_async.redaction import redact
 from timezest_async.transport import aiohttp_edge as wire
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.exchanges import Exchange
-from timezest_async.transport.hooks import Moment, tell
+from timezest_async.transport.hooks import RequestEvent, tell
 from timezest_async.transport.messages import Answer, Decode, Request, decipher, retry_after
 from timezest_async.transport.retries import (
     MAX_RETRY_AFTER,
@@ -331,7 +331,7 @@ class Call:
         ):
             status = error.status
         facts.setdefault("waited", self._waited)
-        moment = Moment(
+        happened = RequestEvent(
             method=self._request.method,
             route=self._request.route,
             attempt=number,
@@ -340,4 +340,4 @@ class Call:
             query=self._query,
             **facts,
         )
-        tell(hooks, event, moment)
+        tell(hooks, event, happened)

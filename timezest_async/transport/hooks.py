@@ -20,7 +20,7 @@ _logger.addHandler(logging.NullHandler())
 
 
 @attrs.frozen
-class Moment:
+class RequestEvent:
     """One step of a request, without the API key, and without query values unless asked for.
 
     Attributes:
@@ -54,26 +54,26 @@ class Hooks(Protocol):
     goes on: watching must not change what is watched.
 
     Attributes:
-        include_query: Whether ``Moment.query`` is filled. Filters name customers: think of your logs.
+        include_query: Whether ``RequestEvent.query`` is filled. Filters name customers: think of your logs.
     """
 
     include_query: bool = False
 
-    def on_request(self, moment: Moment) -> None:
+    def on_request(self, event: RequestEvent) -> None:
         """Hear that an attempt is about to be sent."""
-        del moment  # mypy takes a method without a body for abstract
+        del event  # mypy takes a method without a body for abstract
 
-    def on_response(self, moment: Moment) -> None:
+    def on_response(self, event: RequestEvent) -> None:
         """Hear how an attempt ended: with an answer, an error or a cancellation."""
-        del moment  # mypy takes a method without a body for abstract
+        del event  # mypy takes a method without a body for abstract
 
-    def on_retry(self, moment: Moment) -> None:
+    def on_retry(self, event: RequestEvent) -> None:
         """Hear that the back-off after a failed attempt is over; ``status`` and ``error`` are its."""
-        del moment  # mypy takes a method without a body for abstract
+        del event  # mypy takes a method without a body for abstract
 
-    def on_wait(self, moment: Moment) -> None:
+    def on_wait(self, event: RequestEvent) -> None:
         """Hear that an attempt had to wait for the budget, and how long."""
-        del moment  # mypy takes a method without a body for abstract
+        del event  # mypy takes a method without a body for abstract
 
     def on_unreadable(self, record: UnreadableRecord) -> None:
         """Hear of a record of a list that cannot be read, when its turn comes: before it is passed or raised.
@@ -86,7 +86,7 @@ class Hooks(Protocol):
 def tell(
     hooks: Hooks | None,
     event: Literal["on_request", "on_response", "on_retry", "on_wait", "on_unreadable"],
-    what: Moment | UnreadableRecord,
+    what: RequestEvent | UnreadableRecord,
 ) -> None:
     """Call one hook, if there is any; what it raises is logged and goes no further."""
     hear = getattr(hooks, event, None)

@@ -153,10 +153,17 @@ class RedisRateLimiter:
             return self.max_requests
         return max(courier.free, 1) if now >= courier.next_at else courier.free
 
-    def wait_time(self) -> float:
-        """Return the seconds that the next request would wait at least, by Redis's last answer."""
+    def wait_time(self, ahead: int = 0) -> float:
+        """Return the seconds that the next request would wait at least, by Redis's last answer.
+
+        Args:
+            ahead: How many other requests are sent before it, beside those that wait already.
+        """
         local = self._local_now()
-        return local.wait_time() if local is not None else max(0.0, self._courier.next_at - self._clock())
+        if local is not None:
+            return local.wait_time(ahead)
+        full_windows = ahead // self.max_requests
+        return max(0.0, self._courier.next_at - self._clock()) + full_windows * (self.period + self.margin)
 
     def share(self, max_requests: int) -> Share:
         """Return a limiter on this budget of which this process never holds more than its share of a window.
