@@ -8,6 +8,7 @@ from timezest_async import (
     tql,
 )
 from timezest_async._version import __version__
+from timezest_async.budget import Limiter, RateLimiter
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import (
     APIStatusError,
@@ -67,7 +68,7 @@ from timezest_async.serialization.converter import (
     make_converter,
 )
 from timezest_async.tql import And, Expression, Operator, Or, Plan, Predicate, scheduling_request as F
-from timezest_async.transport import Hooks, Limiter, RateLimiter, RequestEvent
+from timezest_async.transport import Hooks, RequestEvent
 
 if _TYPE_CHECKING:
     from timezest_async import export

@@ -11,6 +11,7 @@ import aiohttp
 import cattrs
 import yarl
 
+from timezest_async.budget import Limiter
 from timezest_async.endpoints import (
     AgentsEndpoint,
     AppointmentTypesEndpoint,
@@ -19,8 +20,9 @@ from timezest_async.endpoints import (
     TeamsEndpoint,
 )
 from timezest_async.errors import ConfigurationError
+from timezest_async.redaction import Secret
 from timezest_async.serialization.converter import default_converter
-from timezest_async.transport import DEFAULT_BASE_URL, Hooks, Limiter, Secret, Transport
+from timezest_async.transport import DEFAULT_BASE_URL, Hooks, Transport
 
 
 class TimeZestClient:

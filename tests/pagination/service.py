@@ -12,11 +12,12 @@ from typing import Any
 import yarl
 
 from timezest_async import tql
+from timezest_async.budget import RateLimiter, Reservation
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import BadRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest
 from timezest_async.serialization.converter import UnreadableRecord, make_converter, structure
-from timezest_async.transport import Exchange, RateLimiter, Reservation
+from timezest_async.transport import Exchange
 
 CONVERTER = make_converter()
 

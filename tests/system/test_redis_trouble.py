@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from tests import support
+from tests.budget.test_redis_limits import end, start_workers, tell
 from tests.transport.redis_server import RedisServer
-from tests.transport.test_redis_limits import end, start_workers, tell
 from timezest_async.sandbox import Sandbox
 
 LIMIT, PERIOD, MARGIN, PROCESSES = 18, 2.0, 0.05, 3

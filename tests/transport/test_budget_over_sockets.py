@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from tests import support
-from timezest_async.transport import RateLimiter, Transport
+from timezest_async.budget import RateLimiter
+from timezest_async.transport import Transport
 
 LIMIT, PERIOD = 18, 2.0
 

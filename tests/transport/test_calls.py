@@ -17,7 +17,8 @@ from multidict import CIMultiDict
 from tests import support
 from tests.transport import virtual
 from timezest_async import errors
-from timezest_async.transport import RateLimiter, RequestEvent, Transport, aiohttp_edge as wire
+from timezest_async.budget import RateLimiter
+from timezest_async.transport import RequestEvent, Transport, aiohttp_edge as wire
 from timezest_async.transport.messages import Answer
 
 

@@ -20,7 +20,8 @@ from hypothesis import given, settings, strategies as st
 from tests import support
 from tests.transport.servers import hang_up, listening, raw, reset, respond, serving, silence
 from timezest_async import errors
-from timezest_async.transport import RateLimiter, Transport, sessions
+from timezest_async.budget import RateLimiter
+from timezest_async.transport import Transport, sessions
 
 GOOD = respond()
 

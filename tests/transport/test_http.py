@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 from tests import support
 from timezest_async import __name__ as package, errors
 from timezest_async._version import __version__
+from timezest_async.redaction import Secret
 from timezest_async.serialization.nesting import MAX_DEPTH
-from timezest_async.transport import Secret, quote_segment
 from timezest_async.transport.messages import Answer, Request, build_request, decipher, retry_after
 
 KEY = "k3y-that-must-not-show"
@@ -109,18 +109,6 @@ def test_the_key_never_goes_to_another_origin(text: str) -> None:
 @pytest.mark.parametrize("text", ["https://API.timezest.com/v1/x", "https://api.timezest.com:443/v1/x"])
 def test_the_same_origin_spelt_otherwise_is_the_same(text: str) -> None:
     assert build(yarl.URL(text, encoded=True)).url.path == "/v1/x"
-
-
-@given(st.text(min_size=1))
-@settings(max_examples=support.examples(1000))
-def test_an_id_is_one_segment_of_a_path(text: str) -> None:
-    try:
-        quoted = quote_segment(text)
-    except errors.InvalidRequestError:
-        assert text in {".", ".."} or not text.isprintable()
-        return
-    url = build(f"/scheduling_requests/{quoted}").url
-    assert url.parts == ("/", "v1", "scheduling_requests", text)
 
 
 # Statuses

@@ -15,7 +15,8 @@ from tests import support
 from tests.transport import virtual
 from tests.transport.test_calls import Reply, play
 from timezest_async import errors
-from timezest_async.transport import RateLimiter, Transport, aiohttp_edge as wire
+from timezest_async.budget import RateLimiter
+from timezest_async.transport import Transport, aiohttp_edge as wire
 from timezest_async.transport.messages import Answer
 
 PERIOD = 60.0

@@ -14,7 +14,8 @@ from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
 from tests.transport.servers import hang_up, respond, serving
 from timezest_async import errors
-from timezest_async.transport import RateLimiter, Transport
+from timezest_async.budget import RateLimiter
+from timezest_async.transport import Transport
 
 
 async def ask(*steps: Any, attempts: int = 3, limiter: RateLimiter | None = None) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from timezest_async.budget import RateLimiter
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport import Hooks, RateLimiter, RequestEvent, Secret, Transport
+from timezest_async.redaction import Secret
+from timezest_async.transport import Hooks, RequestEvent, Transport
 
 KEY = "k3y-that-must-not-show"
 URL = "https://api.timezest.com/v1"

@@ -8,12 +8,13 @@ from typing import Any, Final, Generic, TypeVar, cast
 import attrs
 import yarl
 
+from timezest_async.budget import Reservation
 from timezest_async.errors import UnexpectedResponseError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.links import follow
 from timezest_async.serialization.converter import Listing, ListStructurer, UnreadableRecord
-from timezest_async.transport import Exchange, Reservation, Transport
+from timezest_async.transport import Exchange, Transport
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import quote
 
 import attrs
 import yarl
@@ -82,21 +81,6 @@ class Answer:
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     flaw: Literal["truncated", "too large"] | None = None
-
-
-def quote_segment(text: str) -> str:
-    """Quote one segment of a path, such as an id, so that it can be nothing but one segment.
-
-    Raises:
-        InvalidRequestError: It is empty, ``"."`` or ``".."``, or cannot be encoded.
-    """
-    try:
-        quoted = quote(text, safe="")
-    except UnicodeEncodeError:
-        quoted = ""
-    if quoted in {"", ".", ".."}:
-        raise InvalidRequestError(f"{text!r} cannot be part of a path: give the record's id.")
-    return quoted
 
 
 def build_request(

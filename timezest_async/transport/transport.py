@@ -200,8 +200,8 @@ class Transport:
         """Read, and read again after failures that pass.
 
         Args:
-            target: A path such as ``"/scheduling_requests"``, below ``base_url`` and quoted already
-                (``quote_segment``); or an absolute URL of the same origin, sent exactly as it is.
+            target: A path such as ``"/scheduling_requests"``, below ``base_url`` and quoted already;
+                or an absolute URL of the same origin, sent exactly as it is.
             route: The path's template, for hooks and errors.
             params: Query parameters, unquoted; for a path only.
             slot: A reserved slot for the first attempt.

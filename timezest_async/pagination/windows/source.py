@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 import yarl
 
 from timezest_async import tql
+from timezest_async.budget import Reservation
 from timezest_async.errors import FilterError, PaginationError, TimeZestError
 from timezest_async.pagination.chain import Chain, begun_again, leads_on
 from timezest_async.pagination.checkpoints import damaged
@@ -21,7 +22,6 @@ from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 from timezest_async.pagination.windows.planner import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
-from timezest_async.transport import Reservation
 
 T = TypeVar("T")
 

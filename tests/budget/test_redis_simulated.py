@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from tests import support
 from tests.transport import virtual
 from tests.transport.redis_server import RedisServer
+from timezest_async.budget import Slot
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 from timezest_async.budget.redis.memory import News
 from timezest_async.budget.redis.questions import PATIENCE
 from timezest_async.errors import BudgetExhaustedError, ConnectionFailedError
-from timezest_async.transport import Slot
 
 GRACE, MARGIN, LEASE = 1.0, 0.05, 4.0
 EPOCH = 4_102_444_800.0

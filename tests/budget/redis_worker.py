@@ -16,7 +16,7 @@ time.time = lambda: true_time() + plan["skew"]
 
 import asyncio  # noqa: E402 - the loop is to have the wrong clock too
 
-from timezest_async.transport import redis_connections  # noqa: E402 - as above
+from timezest_async.budget.redis import connections as redis_connections  # noqa: E402 - as above
 
 if plan.get("steps_clock"):
     # The clock of a host cannot be set here: what Redis tells of it can.

@@ -22,11 +22,12 @@ import redis.asyncio
 
 from tests import support
 from tests.transport.redis_server import RedisServer
+from timezest_async.budget import Slot
 from timezest_async.budget.redis import connections as redis_connections
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.sandbox import Sandbox
-from timezest_async.transport import Slot, Transport
+from timezest_async.transport import Transport
 
 WORKER = Path(__file__).with_name("redis_worker.py")
 LIMIT, PERIOD, MARGIN = 18, 2.0, 0.05

@@ -13,9 +13,9 @@ import redis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests import support
+from tests.budget.test_redis_simulated import MARGIN, Process, Service, insist, limiter_of
 from tests.transport import virtual
 from tests.transport.redis_server import RedisServer
-from tests.transport.test_redis_simulated import MARGIN, Process, Service, insist, limiter_of
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 
 LIMIT, PERIOD = 18, 6.0

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
+from tests.budget.test_rate_limits import FATES, Server, limiter_of, use
 from tests.transport import virtual
-from tests.transport.test_rate_limits import FATES, Server, limiter_of, use
+from timezest_async.budget import RateLimiter
 from timezest_async.errors import BudgetExhaustedError, ConfigurationError
-from timezest_async.transport import RateLimiter
 
 
 @given(FATES, st.integers(2, 8), st.data(), st.integers(0, 2**32))

@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 
 from tests import support
 from tests.transport import virtual
+from timezest_async.budget import RateLimiter, Slot
 from timezest_async.errors import ConfigurationError
-from timezest_async.transport import RateLimiter, Slot
 
 
 def limiter_of(max_requests: int, period: float, margin: float = 0.05) -> RateLimiter:
