@@ -332,13 +332,10 @@ def test_an_unknown_outcome_may_stay_unknown(service: Served, timezest: Run, opt
         (["--from-json=bare.json", "--name=Al"], "--from-json says it all"),
         (
             [
-                "--appointment-type=a",
-                "--resource=r",
-                "--psa=halo",
-                "--contact=1",
+                "--from-json=by_id.json",
                 "--if-none-open",
             ],
-            "name a ticket by its number",
+            "--if-none-open: open requests of a halo_psa/ticket can only be looked for by its number",
         ),
     ],
 )
@@ -346,6 +343,13 @@ def test_wrong_usage_ends_with_2_and_sends_nothing(
     service: Served, timezest: Run, arguments: list[str], said: str
 ) -> None:
     Path("list.json").write_text("[]")
+    by_id = {
+        "appointment_type_id": "a",
+        "trigger_mode": "pod",
+        "resource_ids": ["r"],
+        "associated_entities": [{"type": "halo_psa/ticket", "id": 5}],
+    }
+    Path("by_id.json").write_text(json.dumps(by_id))
     Path("odd.json").write_text('{"colour": 1}')
     window = {"appointment_type_id": "a", "trigger_mode": "pod", "resource_ids": ["r"], "earliest_time": 930}
     Path("window.json").write_text(json.dumps(window))

@@ -454,7 +454,7 @@ async def test_bad_input_sends_nothing(
 async def test_a_journal_keeps_nobodys_data(sandbox: Sandbox, client: TimeZestClient, tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "intents.db") as journal:
         await once(client, journal, key="kim@example.com/onsite")
-        kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        kept = kept_in(tmp_path)
     for secret in (b"kim", b"Kim", b"1234", b"onsite", sandbox.api_key.encode()):
         assert secret not in kept
 

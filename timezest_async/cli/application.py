@@ -25,7 +25,13 @@ from timezest_async.cli import (
 from timezest_async.cli.options import Command
 from timezest_async.cli.terminal import say, show
 from timezest_async.cli.wording import in_options
-from timezest_async.errors import ConfigurationError, FilterError, InvalidRequestError, TimeZestError
+from timezest_async.errors import (
+    ConfigurationError,
+    FilterError,
+    InvalidRequestError,
+    KeyReusedError,
+    TimeZestError,
+)
 
 app: Final = typer.Typer(
     name="timezest",
@@ -90,7 +96,7 @@ def _run(argv: Sequence[str] | None) -> int:
         app(argv, prog_name="timezest")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
-    except (FilterError, ConfigurationError, InvalidRequestError) as error:
+    except (FilterError, ConfigurationError, InvalidRequestError, KeyReusedError) as error:
         say(in_options(str(error)))
         return 2
     except TimeZestError as error:

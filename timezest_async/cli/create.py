@@ -16,11 +16,10 @@ import typer
 
 from timezest_async import (
     ConfigurationError,
-    F,
+    Created,
     InvalidRequestError,
     OutcomeUnknownError,
     SchedulingRequest,
-    Status,
     TimeZestClient,
     TimeZestError,
     TriggerMode,
@@ -28,10 +27,12 @@ from timezest_async import (
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
 from timezest_async.cli.get import AsJson, show_request
+from timezest_async.cli.once import Once, say_how
 from timezest_async.cli.options import grouped
 from timezest_async.cli.psas import Psa, entities_of
 from timezest_async.cli.wording import in_options
-from timezest_async.endpoints.creating import creation_parameters, likeness
+from timezest_async.endpoints.creating import creation_parameters
+from timezest_async.endpoints.open_requests import open_requests
 from timezest_async.models import CONTACT_TYPES, TICKET_TYPES
 
 T = TypeVar("T")
@@ -63,7 +64,6 @@ _OPTIONS: Final = {
     **{name: f"--{name.replace('_', '-')}" for name in (*_DAYS, *_TIMES)},
 }
 """How the options of a create are called, by the names of its fields."""
-_OPEN: Final = (Status.NEW, Status.SENT, Status.SCHEDULED)
 
 
 @grouped
@@ -102,13 +102,17 @@ def create(
     if_none_open: Annotated[
         bool,
         typer.Option(
-            "--if-none-open", help="Give the ticket's new, sent or scheduled request, if there is one."
+            "--if-none-open",
+            help="Give the open request of the ticket, or of the end user where there is no ticket, if there"
+            " is one: new, sent or scheduled ahead.",
         ),
     ] = False,
+    once: Once,
     as_json: AsJson = False,
     service: Service,
 ) -> None:
     """Create a scheduling request."""
+    once.check()
     options: dict[str, Any] = {
         "appointment_type_id": appointment_type,
         "trigger_mode": trigger_mode,
@@ -138,9 +142,13 @@ def create(
     except InvalidRequestError as error:
         raise ConfigurationError(in_options(str(error), names)) from None
     if if_none_open:
-        _check_ticket(parameters)
-    request = interrupts.run(_create(arguments, parameters, service, names, if_none_open=if_none_open))
-    show_request(request, as_json=as_json)
+        try:
+            open_requests(parameters)
+        except InvalidRequestError as error:
+            raise ConfigurationError(f"--if-none-open: {error}") from None
+    made = interrupts.run(_create(arguments, parameters, service, names, once, if_none_open=if_none_open))
+    how = made.how if if_none_open or once.once is not None else None
+    show_request(made.request, as_json=as_json, how=how)
 
 
 async def _create(
@@ -148,36 +156,54 @@ async def _create(
     parameters: Mapping[str, Any],
     service: Service,
     names: Mapping[str, str],
+    once: Once,
     *,
     if_none_open: bool,
-) -> SchedulingRequest:
+) -> Created:
     async with service.connected() as client:
-        if if_none_open:
-            open_one = F.status.in_(_OPEN) & likeness(parameters)
-            found = await client.scheduling_requests.list(open_one).first()
+        requests = client.scheduling_requests
+        if if_none_open and once.once is None:
+            found = await requests.find_open(parameters)
             if found is not None:
-                terminal.say(f"Nothing was created: this ticket has a request that is {found.status}.")
-                return found
+                whose = "ticket" if TICKET_TYPES & _types(parameters) else "end user"
+                terminal.say(f"Nothing was created: this {whose} has a request that is {found.status}.")
+                return Created(found, "found")
         try:
-            created = await client.scheduling_requests.create(**arguments)
+            if once.once is None:
+                made = Created(await requests.create(**arguments), "created")
+            else:
+                async with once.opened() as journal:
+                    made = await requests.create_once(
+                        journal, key=once.once, unless_open=if_none_open, **cast("Any", arguments)
+                    )
         except OutcomeUnknownError as error:
             terminal.say(f"It may have been created, or not: {in_options(str(error))}")
             await _say_candidates(client, error)
             raise typer.Exit(1) from None
         except asyncio.CancelledError:
-            terminal.say("Interrupted: it may have been created, or not. Look before you create it again.")
+            goes_on = "The same command, run again, goes on from here."
+            look = "Look before you create it again."
+            terminal.say(
+                f"Interrupted: it may have been created, or not. {look if once.once is None else goes_on}"
+            )
             raise
         # Whatever becomes of the connection and of stdout, this was done, and is not to be done again.
-        terminal.say(f"Created {created.id}")
-        _say_overridden(created, parameters, names)
-        return created
+        say_how(made)
+        if made.how == "created":
+            _say_overridden(made.request, parameters, names)
+        return made
+
+
+def _types(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the types of the entities that a create names."""
+    return {entity["type"] for entity in parameters.get("associated_entities", ())}
 
 
 def _say_overridden(
     request: SchedulingRequest, parameters: Mapping[str, Any], names: Mapping[str, str]
 ) -> None:
     """Say where an entity has another end user than was given, since the service goes by the entity."""
-    types = {entity["type"] for entity in parameters.get("associated_entities", ())}
+    types = _types(parameters)
     whose = "contact" if types & CONTACT_TYPES else "ticket's contact"
     for field in ("end_user_name", "end_user_email"):
         given, has = parameters.get(field), getattr(request, field)
@@ -248,16 +274,3 @@ def _read(source: str) -> dict[str, Any]:
     if lacking := [key for key in _FIELDS[:3] if key not in given]:
         raise InvalidRequestError(f"{name} lacks {', '.join(lacking)}")
     return {**dict.fromkeys(_FIELDS), "associated_entities": [], **given}
-
-
-def _check_ticket(parameters: Mapping[str, Any]) -> None:
-    """Check that the requests of the same ticket can be looked for.
-
-    Raises:
-        InvalidRequestError: There is no ticket, or one that is named by its id alone.
-    """
-    entities = parameters.get("associated_entities", ())
-    if not any(entity["type"] in TICKET_TYPES and entity.get("number") for entity in entities):
-        raise InvalidRequestError(
-            "--if-none-open looks for requests of the same ticket: name a ticket by its number (--ticket)"
-        )

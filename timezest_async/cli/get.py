@@ -57,15 +57,18 @@ async def _get(ids: list[str], service: Service, *, as_json: bool) -> bool:
     return found == len(ids)
 
 
-def show_request(request: SchedulingRequest, *, as_json: bool) -> None:
-    """Write a scheduling request to stdout, as a table or as the service's JSON."""
+def show_request(request: SchedulingRequest, *, as_json: bool, how: str | None = None) -> None:
+    """Write a scheduling request to stdout, as a table or as the service's JSON; and how it was come by."""
+    told = {} if how is None else {"how": how}
     if as_json:
-        terminal.show(readable(request.to_dict()))
+        terminal.show(readable({**told, **request.to_dict()}))
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     # Ids and URLs are copied from here, so a long one wraps rather than being cut.
     table.add_column(overflow="fold")
+    for name, text in told.items():
+        table.add_row(name, text)
     for name in (*request.field_names, "local_start_time"):
         value = getattr(request, name)
         if name != "object" and value not in (None, ()):

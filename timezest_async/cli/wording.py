@@ -23,6 +23,7 @@ _PHRASES: Final[Mapping[str, str]] = {
         "leave --redis out"
     ),
     ": await error.find_candidates(client)": "",
+    ", or wait for it with wait=True": "",
 }
 
 

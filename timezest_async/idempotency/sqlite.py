@@ -86,10 +86,10 @@ class _Rows:
 
 
 class _Database:
-    """The file, opened when it is first needed; to be used from one thread."""
+    """The file at ``path``, opened when it is first needed; to be used from one thread."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self._connection: sqlite3.Connection | None = None
 
     def run(self, work: Callable[[Table], T]) -> T:
@@ -112,7 +112,7 @@ class _Database:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.DatabaseError as error:
-            reason = f"The journal {self._path!r} cannot be written: {error}."
+            reason = f"The journal {self.path!r} cannot be written: {error}."
         else:
             return result
         raise ConnectionFailedError(reason, never_sent=True)
@@ -126,17 +126,17 @@ class _Database:
     def _open(self) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
+                self.path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
             )
         except sqlite3.OperationalError as error:
-            raise ConfigurationError(f"{self._path} cannot be opened as a journal: {error}.") from None
+            raise ConfigurationError(f"{self.path} cannot be opened as a journal: {error}.") from None
         try:
             self._prepare(connection)
         except BaseException as error:
             connection.close()
             if type(error) is sqlite3.DatabaseError:
                 raise ConfigurationError(
-                    f"{self._path} is not a journal of intents: name a file that does not exist yet."
+                    f"{self.path} is not a journal of intents: name a file that does not exist yet."
                 ) from None
             raise
         return connection
@@ -216,7 +216,7 @@ class SQLiteJournal(EntryJournal):
         self._finalizer.atexit = False  # the file needs no farewell
 
     def __repr__(self) -> str:
-        return f"SQLiteJournal({self._database._path!r})"  # noqa: SLF001 - its own
+        return f"SQLiteJournal({self._database.path!r})"
 
     async def close(self) -> None:
         """Close the file; asking again opens it again."""

@@ -1,0 +1,86 @@
+"""``timezest create --once``: the options, and the journal that they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated, Final
+
+import attrs
+import typer
+
+from timezest_async import ConfigurationError, Created, IntentJournal, RedisJournal, SQLiteJournal
+from timezest_async.cli import terminal
+from timezest_async.redaction import Secret
+
+_PANEL: Final = "Exactly once"
+_REDIS: Final = re.compile(r"(redis|rediss|unix)://")
+
+
+@attrs.frozen
+class Once:
+    """Under which key something is to be created once, and where that is remembered.
+
+    Attributes:
+        once: The key.
+        journal: The path of an SQLite file, or the URL of a Redis.
+    """
+
+    once: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Create it once for this key, such as ticket-1234/onsite, however often this is run.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            parser=Secret,  # a URL may have a password in it
+            help="Where keys are remembered: a file of this host, or redis://… for several hosts.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Check that both or neither is given.
+
+        Raises:
+            ConfigurationError: One lacks the other, or is empty.
+        """
+        if (self.once is None) is not (self.journal is None):
+            raise ConfigurationError(
+                "--once KEY and --journal FILE belong together: give both, or neither to create without a key"
+            )
+        if self.once is not None and not self.once.strip():
+            raise ConfigurationError(
+                "--once is empty: name what is to exist once, such as ticket-1234/onsite"
+            )
+        if self.journal is not None and not self.journal.strip():
+            raise ConfigurationError("--journal is empty: give a file, or the URL of a Redis")
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[IntentJournal, None]:
+        """Open the journal, for the length of a block.
+
+        Raises:
+            ConfigurationError: It is neither a file nor the URL of a Redis.
+        """
+        where = self.journal or ""
+        async with RedisJournal(where) if _REDIS.match(where) else SQLiteJournal(where) as journal:
+            yield journal
+
+
+def say_how(made: Created) -> None:
+    """Say on stderr whether something was created."""
+    if made.how == "created":
+        terminal.say(f"Created {made.request.id}")
+    elif made.how == "found":
+        terminal.say(
+            f"Found {made.request.id}, open already or made by an earlier attempt: nothing was created."
+        )
+    else:
+        terminal.say(f"Remembered {made.request.id}: nothing was created, since this key is done.")
