@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, TimeZestClient, TimeZestError, export
-from timezest_async.export.seen import State
+from timezest_async.export.incremental_state import IncrementalState
 from timezest_async.sandbox import Sandbox, Status
 
 NEW_KEY = "tz_a_new_key"
@@ -77,8 +77,8 @@ async def test_the_address_may_be_spelled_otherwise(
     url = sandbox.base_url.replace("http://", "HTTP://") + "/"
     async with TimeZestClient(sandbox.api_key, url) as same:
         assert (await export.ExportJob.resume(same, path).run()).records == 100
-        await export.incremental(client, tmp_path / f"more.{ending}", tmp_path / "state")
-        again = await export.incremental(same, tmp_path / f"more.{ending}", tmp_path / "state")
+        await export.IncrementalExport(client, tmp_path / f"more.{ending}", tmp_path / "state").run()
+        again = await export.IncrementalExport(same, tmp_path / f"more.{ending}", tmp_path / "state").run()
     assert again.unchanged == 100
 
 
@@ -88,16 +88,16 @@ async def test_another_key_goes_on_with_no_incremental_export(
 ) -> None:
     fill(sandbox)
     path, state = tmp_path / "out.sqlite", tmp_path / "state"
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     before = state.read_bytes()
     assert sandbox.api_key not in before.decode()
     sandbox.requests_seen.clear()
     async with TimeZestClient(NEW_KEY, sandbox.base_url) as other:
         with pytest.raises(ConfigurationError, match="other_key=True"):
-            await export.incremental(other, path, state)
+            await export.IncrementalExport(other, path, state).run()
         assert (sandbox.requests_seen, state.read_bytes()) == ([], before)
         for other_key in (True, False):
-            changes = await export.incremental(other, path, state, other_key=other_key)
+            changes = await export.IncrementalExport(other, path, state, other_key=other_key).run()
             assert changes.unchanged == 100
 
 
@@ -107,8 +107,8 @@ async def test_a_state_of_before_there_were_accounts_is_anybodys_once(
 ) -> None:
     fill(sandbox)
     path, state = tmp_path / "out.jsonl", tmp_path / "state"
-    await export.incremental(client, path, state)
-    known = State.load(state)
+    await export.IncrementalExport(client, path, state).run()
+    known = IncrementalState.load(state)
     assert known is not None
     seen = {name: [one.status, one.created_at, one.updated_at, True] for name, one in known.seen.items()}
     version_1: dict[str, Any] = {
@@ -120,10 +120,10 @@ async def test_a_state_of_before_there_were_accounts_is_anybodys_once(
         "seen": seen,
     }
     state.write_text(json.dumps(version_1))
-    assert (await export.incremental(client, path, state)).unchanged == 100
+    assert (await export.IncrementalExport(client, path, state).run()).unchanged == 100
     async with TimeZestClient(NEW_KEY, sandbox.base_url) as other:
         with pytest.raises(ConfigurationError, match="other_key=True"):
-            await export.incremental(other, path, state)
+            await export.IncrementalExport(other, path, state).run()
 
 
 @pytest.mark.asyncio
@@ -133,14 +133,14 @@ async def test_a_bit_of_the_state_that_is_flipped_is_noticed(
     for number in range(3):
         sandbox.add(id=f"sreq_{number}", status="new", created_at=OLD + number * DAY)
     path, state = tmp_path / "out.jsonl", tmp_path / "state"
-    await export.incremental(client, path, state)
-    known, sound = State.load(state), state.read_bytes()
+    await export.IncrementalExport(client, path, state).run()
+    known, sound = IncrementalState.load(state), state.read_bytes()
     # A flip that leaves the JSON as it was, in the white space at the end, is none.
     for place in range(0, 8 * (len(sound) - 1), 1 if support.FULL else 51):
         flipped = bytearray(sound)
         flipped[place // 8] ^= 1 << place % 8
         state.write_bytes(flipped)
         with pytest.raises(ConfigurationError, match="not the state"):
-            State.load(state)
+            IncrementalState.load(state)
     state.write_bytes(sound)
-    assert State.load(state) == known
+    assert IncrementalState.load(state) == known

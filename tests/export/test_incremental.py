@@ -65,13 +65,13 @@ async def test_only_what_is_new_or_changed_is_added(
         add(sandbox, number, OLD + number * DAY, STATUSES[number % 6])
     path, state = tmp_path / f"out.{ending}", tmp_path / "state"
 
-    first = await export.incremental(client, path, state)
+    first = await export.IncrementalExport(client, path, state).run()
     assert (first.created, first.first_run) == (200, True)
     assert latest(path) == whole(sandbox, path)
 
     sandbox.requests_seen.clear()
     told: list[export.Progress] = []
-    again = await export.incremental(client, path, state, on_progress=told.append)
+    again = await export.IncrementalExport(client, path, state, on_progress=told.append).run()
     assert told[-1].records == again.unchanged
     assert (again.created, again.changed, again.vanished, again.looked_up) == (0, 0, 0, 0)
     # Two thirds are open, a request for each 20; the recent ones are of one query more.
@@ -84,7 +84,7 @@ async def test_only_what_is_new_or_changed_is_added(
     sandbox.update("sreq_1", status="closed", updated_at=NOW + 1)  # old, and no longer open
     sandbox.update("sreq_199", end_user_name="=Sam", updated_at=NOW + 2)  # recent
     sandbox.remove("sreq_2")
-    changes = await export.incremental(client, path, state)
+    changes = await export.IncrementalExport(client, path, state).run()
     assert (changes.created, changes.changed, changes.vanished) == (1, 3, 1)
     assert changes.looked_up == 2
     kept = latest(path)
@@ -92,7 +92,7 @@ async def test_only_what_is_new_or_changed_is_added(
     assert kept == whole(sandbox, path)
     added = 4 if ending in {"jsonl", "csv"} else 1
     assert len(readers.read(path)) == before + added
-    last = await export.incremental(client, path, state)
+    last = await export.IncrementalExport(client, path, state).run()
     assert (last.created, last.changed, last.vanished, last.looked_up) == (0, 0, 0, 0)
     assert readers.names_in(tmp_path) == sorted([path.name, "state"])
 
@@ -123,7 +123,8 @@ async def test_any_history_leaves_the_file_up_to_date(
     for number in range(150, 158):
         for _ in range(3):
             try:
-                changes = await export.incremental(client, path, state, filter=wanted, batch_size=10)
+                job = export.IncrementalExport(client, path, state, filter=wanted, batch_size=10)
+                changes = await job.run()
                 created += changes.created
                 break
             except TimeZestError:
@@ -155,7 +156,7 @@ def matches(expression: Expression[Any] | None, wire: dict[str, Any]) -> bool:
 @contextmanager
 def failing_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> Iterator[None]:
     """Let the state be saved so many times, and then no more."""
-    real, left = export.increments.State.save, calls
+    real, left = export.incremental.IncrementalState.save, calls
 
     def save(state: Any, path: Path) -> None:
         nonlocal left
@@ -165,7 +166,7 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> Iterator[None]
         real(state, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(export.increments.State, "save", save)
+        patch.setattr(export.incremental.IncrementalState, "save", save)
         yield
 
 
@@ -178,8 +179,8 @@ async def test_a_run_that_is_cut_short_is_undone_or_redone(
         add(sandbox, number, OLD + number * DAY, "new")
     path, state = tmp_path / f"out.{ending}", tmp_path / "state"
     with failing_after(monkeypatch, 1), pytest.raises(OSError, match="power cut"):
-        await export.incremental(client, path, state)
-    first = await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
+    first = await export.IncrementalExport(client, path, state).run()
     assert (first.created, first.pages) == (50, 0)
 
     for number in range(30):
@@ -187,8 +188,8 @@ async def test_a_run_that_is_cut_short_is_undone_or_redone(
     # The state is saved before the run changes the file, too.
     is_appended = ending in {"jsonl", "csv"}
     with failing_after(monkeypatch, 1), pytest.raises(OSError, match="power cut"):
-        await export.incremental(client, path, state, batch_size=7)
-    changes = await export.incremental(client, path, state, batch_size=7)
+        await export.IncrementalExport(client, path, state, batch_size=7).run()
+    changes = await export.IncrementalExport(client, path, state, batch_size=7).run()
     assert changes.changed == 30
     assert len(readers.read(path)) == (80 if is_appended else 50)
     assert latest(path) == whole(sandbox, path)
@@ -203,8 +204,8 @@ async def test_an_interrupted_first_run_goes_on(
     path, state = tmp_path / "out.duckdb", tmp_path / "state"
     sandbox.faults.script(None, [None, None, None, Status(403)])
     with pytest.raises(TimeZestError):
-        await export.incremental(client, path, state)
-    first = await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
+    first = await export.IncrementalExport(client, path, state).run()
     assert (first.created, first.pages) == (100, 2)
     assert latest(path) == whole(sandbox, path)
 
@@ -214,17 +215,17 @@ async def test_the_next_run_can_be_foretold(client: TimeZestClient, sandbox: San
     path, state = tmp_path / "out.db", tmp_path / "state"
     for number in range(60):
         add(sandbox, number, OLD + number * DAY, STATUSES[number % 6])
-    assert export.outlook(state) is None
+    assert export.IncrementalPlan.load(state).first_run
     wanted = F.created_at >= OLD + 10 * DAY
-    await export.incremental(client, path, state, filter=wanted)
-    outlook = export.outlook(state, filter=wanted)
-    assert outlook is not None
-    asked = [tql.render(query) for query in tql.plan(outlook.filter).queries]
+    await export.IncrementalExport(client, path, state, filter=wanted).run()
+    plan = export.IncrementalExport(client, path, state, filter=wanted).plan()
+    assert plan.filter is not None
+    asked = [tql.render(query) for query in tql.plan(plan.filter).queries]
     sandbox.requests_seen.clear()
-    again = await export.incremental(client, path, state, filter=wanted)
+    again = await export.IncrementalExport(client, path, state, filter=wanted).run()
     sent = {seen.query["filter"] for seen in sandbox.requests_seen}
     assert sent == set(asked)
-    assert outlook.watched == again.unchanged
+    assert plan.watched == again.unchanged
 
 
 @pytest.mark.asyncio
@@ -233,17 +234,17 @@ async def test_a_text_file_may_be_taken_away(
 ) -> None:
     path, state = tmp_path / "out.csv", tmp_path / "state"
     add(sandbox, 1, OLD, "new")
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     path.rename(tmp_path / "first.csv")
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     assert not path.exists()
     sandbox.update("sreq_1", status="sent", updated_at=NOW)
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     assert [row["status"] for row in readers.read(path)] == ["sent"]
     path.write_text("something else")
     sandbox.update("sreq_1", status="new", updated_at=NOW + 1)
     with pytest.raises(ConfigurationError, match="changed by another program"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
 
 
 @pytest.mark.asyncio
@@ -252,30 +253,30 @@ async def test_what_does_not_fit_is_refused(client: TimeZestClient, sandbox: San
     add(sandbox, 1, OLD, "new")
     path.write_bytes(b"")
     with pytest.raises(ConfigurationError, match="which would tell what it has, does not"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
     path.unlink()
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     with pytest.raises(ConfigurationError, match="another filter"):
-        await export.incremental(client, path, state, filter=F.status == "new")
+        await export.IncrementalExport(client, path, state, filter=F.status == "new").run()
     with pytest.raises(ConfigurationError, match="other format"):
-        await export.incremental(client, path, state, format="csv")
+        await export.IncrementalExport(client, path, state, format="csv").run()
     with pytest.raises(ConfigurationError, match="add updated_at to fields"):
-        await export.incremental(client, path, state, fields=["id", "status", "created_at"])
+        await export.IncrementalExport(client, path, state, fields=["id", "status", "created_at"]).run()
     with pytest.raises(ConfigurationError, match="choose SQLite or DuckDB"):
-        await export.incremental(client, tmp_path / "out.parquet", state)
+        await export.IncrementalExport(client, tmp_path / "out.parquet", state).run()
     with pytest.raises(ConfigurationError, match="choose SQLite or DuckDB"):
-        await export.incremental(client, tmp_path / "out.csv.gz", state)
+        await export.IncrementalExport(client, tmp_path / "out.csv.gz", state).run()
     with pytest.raises(UnsupportedFilterError, match="write it with F"):
-        await export.incremental(client, path, state, filter=tql.raw("a~EQ~b"))
+        await export.IncrementalExport(client, path, state, filter=tql.raw("a~EQ~b")).run()
     with durable.locked(tmp_path / "state.lock"), pytest.raises(ConfigurationError, match="another process"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
     path.unlink()
     sandbox.update("sreq_1", status="sent", updated_at=NOW)
     with pytest.raises(ConfigurationError, match="is gone"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
     state.write_text(json.dumps({"timezest_incremental": 2}))
     with pytest.raises(ConfigurationError, match="not the state"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
 
 
 @pytest.mark.asyncio
@@ -287,11 +288,11 @@ async def test_the_overlap_and_the_columns_are_the_callers(
         add(sandbox, number, OLD + number * DAY, "closed")
     fields = ["updated_at", "id", "status", "created_at"]
     options: dict[str, Any] = {"fields": fields, "overlap": timedelta(days=10)}
-    await export.incremental(client, path, state, **options)
-    changes = await export.incremental(client, path, state, **options)
+    await export.IncrementalExport(client, path, state, **options).run()
+    changes = await export.IncrementalExport(client, path, state, **options).run()
     assert changes.unchanged == 11
     sandbox.update("sreq_25", status="cancelled", updated_at=NOW)
-    await export.incremental(client, path, state, **options)
+    await export.IncrementalExport(client, path, state, **options).run()
     with closing(sqlite3.connect(path)) as connection:
         row = connection.execute("SELECT * FROM scheduling_requests WHERE id = 'sreq_25'").fetchone()
     assert row == ("2025-06-15T15:06:40Z", "sreq_25", "cancelled", "2024-09-13T15:06:40Z")

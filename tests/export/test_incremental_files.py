@@ -104,7 +104,7 @@ async def test_a_file_that_is_not_what_the_state_tells_of_is_refused_before_any_
     source.mkdir()
     for number in range(8):
         add(sandbox, number, OLD + number * DAY, "closed" if number == 4 else "new")
-    await export.incremental(client, source / f"out.{ending}", source / "state")
+    await export.IncrementalExport(client, source / f"out.{ending}", source / "state").run()
     sandbox.requests_seen.clear()
     for damage in (*EVERYWHERE, *([lengthen, exchange] if ending in TEXT else IN_DATABASES)):
         copy = tmp_path / damage.__name__
@@ -113,7 +113,7 @@ async def test_a_file_that_is_not_what_the_state_tells_of_is_refused_before_any_
         damage(path)
         before = contents(copy)
         with pytest.raises(ConfigurationError, match=path.name):
-            await export.incremental(client, path, copy / "state")
+            await export.IncrementalExport(client, path, copy / "state").run()
         assert contents(copy) == before
     assert sandbox.requests_seen == []
 
@@ -127,7 +127,7 @@ async def test_a_bit_of_the_file_that_is_flipped_is_noticed_or_does_no_harm(
     for number in range(30):
         add(sandbox, number, OLD + number * DAY, "closed" if number % 2 else "new")
     path, state = tmp_path / f"out.{ending}", tmp_path / "state"
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     sandbox.update("sreq_2", status="sent", updated_at=NOW)
     sound, before = path.read_bytes(), state.read_bytes()
     noticed = 0
@@ -139,7 +139,7 @@ async def test_a_bit_of_the_file_that_is_flipped_is_noticed_or_does_no_harm(
         path.write_bytes(flipped)
         state.write_bytes(before)
         try:
-            await export.incremental(client, path, state)
+            await export.IncrementalExport(client, path, state).run()
         except (ConfigurationError, OSError):
             noticed += 1
             continue
@@ -155,10 +155,10 @@ async def test_a_first_run_takes_no_file_of_somebody_else_for_its_own(
     path, state = tmp_path / f"out.{ending}", tmp_path / "state"
     wanted = client.scheduling_requests.list().start.queries
     shape = {"format": ending, "compression": None, "fields": None, "raw_csv": False}
-    export.increments.State({"queries": list(wanted), **shape}).save(state)
+    export.incremental.IncrementalState({"queries": list(wanted), **shape}).save(state)
     path.write_text("not,ours\n1,2\n")
     with pytest.raises(ConfigurationError, match="cannot be read as an export"):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
     assert sandbox.requests_seen == []
     assert path.read_text() == "not,ours\n1,2\n"
 
@@ -170,13 +170,13 @@ async def test_the_state_is_a_file_of_its_own(
     path = tmp_path / "out.jsonl"
     for state in (path, tmp_path / "out.jsonl.partial", tmp_path / "out.jsonl.partial.checkpoint"):
         with pytest.raises(ConfigurationError, match="name another file for its state"):
-            await export.incremental(client, path, state)
+            await export.IncrementalExport(client, path, state).run()
     with pytest.raises(ConfigurationError, match="is a folder"):
-        await export.incremental(client, path, tmp_path)
+        await export.IncrementalExport(client, path, tmp_path).run()
     partial = tmp_path / "out.jsonl.partial"
     partial.write_text("")
     with pytest.raises(ConfigurationError, match=r"partial exists, but .*state"):
-        await export.incremental(client, path, tmp_path / "state")
+        await export.IncrementalExport(client, path, tmp_path / "state").run()
     assert sandbox.requests_seen == []
     assert readers.names_in(tmp_path) == [partial.name]
 
@@ -189,7 +189,7 @@ async def test_a_database_that_is_taken_away_meanwhile_is_missed(
 ) -> None:
     path, state = tmp_path / f"out.{ending}", tmp_path / "state"
     add(sandbox, 1, OLD, "new")
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
 
     def take_away(_: export.Progress) -> None:
         if path.exists():
@@ -198,7 +198,7 @@ async def test_a_database_that_is_taken_away_meanwhile_is_missed(
             shutil.copy(tmp_path / "elsewhere", path)
 
     with pytest.raises(ConfigurationError, match=f"{path.name} is gone"):
-        await export.incremental(client, path, state, on_progress=take_away)
+        await export.IncrementalExport(client, path, state, on_progress=take_away).run()
 
 
 @pytest.mark.asyncio
@@ -225,15 +225,15 @@ async def test_a_reopened_request_has_changed(
     add(sandbox, 1, OLD, "scheduled")
     add(sandbox, 2, OLD, "closed")
     add(sandbox, 3, NOW, "new")
-    await export.incremental(client, path, state, filter=wanted)
+    await export.IncrementalExport(client, path, state, filter=wanted).run()
     sandbox.update("sreq_1", status="closed", updated_at=OLD + DAY)
-    assert (await export.incremental(client, path, state, filter=wanted)).changed == 1
-    assert (await export.incremental(client, path, state, filter=wanted)).unchanged == 1
+    assert (await export.IncrementalExport(client, path, state, filter=wanted).run()).changed == 1
+    assert (await export.IncrementalExport(client, path, state, filter=wanted).run()).unchanged == 1
     if taken_away:
         path.unlink()
     sandbox.update("sreq_1", status="scheduled", updated_at=OLD + 2 * DAY)
     sandbox.update("sreq_2", status="scheduled", updated_at=OLD + 2 * DAY)
-    changes = await export.incremental(client, path, state, filter=wanted)
+    changes = await export.IncrementalExport(client, path, state, filter=wanted).run()
     # Where the status is filtered on, the second one was never exported.
     is_new = "status" in repr(wanted)
     assert (changes.created, changes.changed) == ((1, 1) if is_new else (0, 2))
@@ -247,8 +247,8 @@ async def test_a_longer_overlap_makes_nothing_new(
     path, state = tmp_path / "out.sqlite", tmp_path / "state"
     for number in range(20):
         add(sandbox, number, OLD + number * DAY, "closed")
-    await export.incremental(client, path, state)
-    changes = await export.incremental(client, path, state, overlap=timedelta(days=10))
+    await export.IncrementalExport(client, path, state).run()
+    changes = await export.IncrementalExport(client, path, state, overlap=timedelta(days=10)).run()
     assert changes.created == 0
     assert latest(path) == whole(sandbox, path)
 
@@ -260,15 +260,15 @@ async def test_a_new_text_file_that_was_cut_short_is_begun_anew(
     path, state = tmp_path / "out.csv", tmp_path / "state"
     for number in range(9):
         add(sandbox, number, OLD + number * DAY, "new")
-    await export.incremental(client, path, state)
+    await export.IncrementalExport(client, path, state).run()
     path.unlink()
     for number in range(3):
         sandbox.update(f"sreq_{number}", status="sent", updated_at=NOW)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
-        patch.setattr(export.increments.Appender, "finish", fail)
-        await export.incremental(client, path, state, batch_size=2)
+        patch.setattr(export.incremental.Appender, "finish", fail)
+        await export.IncrementalExport(client, path, state, batch_size=2).run()
     assert len(readers.read(path)) == 2
-    changes = await export.incremental(client, path, state)
+    changes = await export.IncrementalExport(client, path, state).run()
     assert changes.changed == 3
     assert [row["id"] for row in readers.read(path)] == ["sreq_2", "sreq_1", "sreq_0"]
 
@@ -284,8 +284,8 @@ async def test_cells_may_be_of_any_length_and_the_process_keeps_its_limit(
     path, state = tmp_path / "out.csv", tmp_path / "state"
     limit = csv.field_size_limit()
     add(sandbox, 1, OLD, "new", end_user_name="x" * (limit + 1))
-    first = await export.incremental(client, path, state)
-    again = await export.incremental(client, path, state)
+    first = await export.IncrementalExport(client, path, state).run()
+    again = await export.IncrementalExport(client, path, state).run()
     assert (first.created, again.unchanged) == (1, 1)
     assert csv.field_size_limit() == limit
 
@@ -297,15 +297,15 @@ async def test_how_long_ago_is_settled_by_the_first_run(
     path, state = tmp_path / "out.sqlite", tmp_path / "state"
     for number in range(4):
         add(sandbox, number, NOW - number * DAY, "new")
-    assert export.begun(state) is None
+    assert export.IncrementalPlan.load(state).begun is None
     now = datetime.fromtimestamp(NOW, UTC)
-    first = await export.incremental(client, path, state, filter="created_at >= 2d", now=now)
-    again = await export.incremental(client, path, state, filter="created_at >= 2d")
+    first = await export.IncrementalExport(client, path, state, filter="created_at >= 2d", now=now).run()
+    again = await export.IncrementalExport(client, path, state, filter="created_at >= 2d").run()
     assert (first.created, again.created, again.unchanged) == (3, 0, 3)
-    assert export.begun(state) == now
-    outlook = export.outlook(state, filter="created_at >= 2d")
-    assert outlook is not None
-    assert str(NOW - 2 * DAY) in repr(outlook.filter)
+    assert export.IncrementalPlan.load(state).begun == now
+    plan = export.IncrementalPlan.load(state, filter="created_at >= 2d")
+    assert not plan.first_run
+    assert str(NOW - 2 * DAY) in repr(plan.filter)
 
 
 @pytest.mark.asyncio
@@ -317,8 +317,8 @@ async def test_what_cannot_be_read_is_kept_beside_once_and_stays_watched(
         add(sandbox, number, OLD + number * DAY, "new")
     sandbox.update("sreq_3", resources="nobody")
     with pytest.raises(TimeZestError):
-        await export.incremental(client, path, state)
-    first = await export.incremental(client, path, state, skip_unreadable=True)
+        await export.IncrementalExport(client, path, state).run()
+    first = await export.IncrementalExport(client, path, state, skip_unreadable=True).run()
     assert (first.created, first.unreadable) == (29, 1)
     beside = tmp_path / "out.sqlite.unreadable.jsonl"
     assert [json.loads(line)["raw"]["id"] for line in beside.read_text().splitlines()] == ["sreq_3"]
@@ -326,15 +326,15 @@ async def test_what_cannot_be_read_is_kept_beside_once_and_stays_watched(
     sandbox.update("sreq_5", resources="nobody")  # one that the file has, still open
     sandbox.update("sreq_6", resources="nobody", status="closed")  # one that is got by its id
     with pytest.raises(TimeZestError):
-        await export.incremental(client, path, state)
+        await export.IncrementalExport(client, path, state).run()
     for _ in range(2):
-        again = await export.incremental(client, path, state, skip_unreadable=True)
+        again = await export.IncrementalExport(client, path, state, skip_unreadable=True).run()
         assert (again.created, again.changed, again.unreadable) == (0, 0, 3)
         ids = [json.loads(line)["raw"]["id"] for line in beside.read_text().splitlines()]
         assert ids == ["sreq_3", "sreq_5", "sreq_6"]
 
     for id in ("sreq_3", "sreq_5", "sreq_6"):
         sandbox.update(id, resources=[], updated_at=NOW)
-    last = await export.incremental(client, path, state)
+    last = await export.IncrementalExport(client, path, state).run()
     assert (last.created, last.changed, last.unreadable) == (0, 3, 0)
     assert latest(path) == whole(sandbox, path)

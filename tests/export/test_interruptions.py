@@ -285,7 +285,7 @@ async def test_what_is_there_is_not_touched_unasked(
     with pytest.raises(ConfigurationError, match="there is no folder .*none: make it first"):
         await export.to_jsonl(requests.list(), tmp_path / "none" / "out.jsonl")
     with pytest.raises(ConfigurationError, match="there is no folder .*none: make it first"):
-        await export.incremental(client, tmp_path / "out.db", tmp_path / "none" / "state")
+        await export.IncrementalExport(client, tmp_path / "out.db", tmp_path / "none" / "state").run()
     assert sandbox.requests_seen == []
     with pytest.raises(ConfigurationError, match="nothing to resume.*is finished"):
         export.ExportJob.resume(client, path)

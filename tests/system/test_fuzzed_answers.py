@@ -18,7 +18,7 @@ from tests.support import FULL
 from tests.system.fuzz import FuzzServer
 from timezest_async import Checkpoint, F, RateLimiter, TimeZestClient, TimeZestError, TriggerMode, tql
 from timezest_async.cli import main
-from timezest_async.export import ExportJob, incremental, to_stream
+from timezest_async.export import ExportJob, IncrementalExport, to_stream
 
 ANSWERS = 100_000 if FULL else 1_000
 KEY = "key-of-the-fuzzed-client"
@@ -91,7 +91,7 @@ async def exported(client: TimeZestClient, rng: random.Random, folder: Path) -> 
 async def exported_increments(client: TimeZestClient, rng: random.Random, folder: Path) -> Any:
     name = folder / f"{rng.random()}.jsonl"
     for _ in range(2):
-        await incremental(client, name, name.with_suffix(".state"))
+        await IncrementalExport(client, name, name.with_suffix(".state")).run()
 
 
 OPERATIONS: list[Operation] = [

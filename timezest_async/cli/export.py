@@ -16,7 +16,7 @@ from timezest_async.cli.exporting import Task, run, show_plan
 from timezest_async.cli.options import given_options, grouped, refuse
 from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress import Display, Manner
-from timezest_async.export import Compression, Format, begun, choose_format
+from timezest_async.export import Compression, Format, IncrementalPlan, choose_format
 from timezest_async.export.formats.columns import choose_columns
 
 _HOW = {"context", "concurrency", "quiet", "log_json", *(field.name for field in attrs.fields(Service))}
@@ -89,7 +89,7 @@ def export(
     if entity not in PATHS:
         raise ConfigurationError(f"--entity is one of {', '.join(PATHS)}, not {entity!r}")
     # At every run of an incremental export the same words mean the same times.
-    began = None if incremental is None else begun(incremental)
+    began = None if incremental is None else IncrementalPlan.load(incremental).begun
     conditions = conditions if began is None else attrs.evolve(conditions, now=began)
     expression = conditions.filter(
         filter, entity, given, warn=lambda text: display.say(text, "warning", message=text)

@@ -29,14 +29,14 @@ from timezest_async.cli.plans import counted, paginate, plan_lines
 from timezest_async.cli.progress import Display, Manner, duration
 from timezest_async.cli.wording import in_options
 from timezest_async.export import (
-    Changes,
     Compression,
     ExportJob,
     Format,
+    IncrementalExport,
+    IncrementalPlan,
+    IncrementalSummary,
     Summary,
     choose_format,
-    incremental,
-    outlook,
     read_unfinished,
     to_stream,
 )
@@ -90,13 +90,18 @@ class Task:
             raise ConfigurationError(f"only jsonl and csv go to stdout, not {chosen}: name a file")
         return attrs.evolve(self, format=chosen)
 
+    @property
+    def plan(self) -> IncrementalPlan | None:
+        """What the next run of an incremental export will ask; None for any other export."""
+        return None if self.state is None else IncrementalPlan.load(self.state, filter=self.filter)
+
     def queries(self) -> tuple[str, ...]:
         """Give what is sent as ``filter``, a text for each query; an empty one asks for all."""
         if self.resumes:
             unfinished = read_unfinished(self.output)
             return () if unfinished is None else unfinished.order.start.queries
-        ahead = None if self.state is None else outlook(self.state, filter=self.filter)
-        expression = self.filter if ahead is None else ahead.filter
+        plan = self.plan
+        expression = self.filter if plan is None else plan.filter
         if expression is None:
             return ("",)
         return tuple(tql.render(query) for query in tql.plan(expression).queries)
@@ -114,12 +119,11 @@ def show_plan(task: Task, base_url: str | None, *, says_where: bool) -> None:
     urls = [(text, str(list_url.with_query(filter=text) if text else list_url)) for text in task.queries()]
     for line in plan_lines(urls):
         terminal.show(line)
-    if task.state is not None:
-        ahead = outlook(task.state, filter=task.filter)
+    if (plan := task.plan) is not None:
         terminal.show(
             "State    this is the first run; later ones ask for what is open or recent"
-            if ahead is None
-            else f"State    {ahead.watched:,} requests are watched: one more request for each closed since"
+            if plan.first_run
+            else f"State    {plan.watched:,} requests are watched: one more request for each closed since"
         )
     if says_where:
         chosen = task.format if task.to_stdout else choose_format(task.output, task.format, task.compress)[0]
@@ -161,10 +165,10 @@ def run(task: Task, display: Display, service: Service, again: Sequence[str]) ->
         _sum_up(result, display, time.monotonic() - began)
 
 
-async def _export(task: Task, service: Service, display: Display) -> Summary | Changes | int:
+async def _export(task: Task, service: Service, display: Display) -> Summary | IncrementalSummary | int:
     # A later run of an incremental export ends with the oldest request that is open, wherever that is.
-    is_later = task.state is not None and outlook(task.state, filter=task.filter) is not None
-    display.floor = None if is_later else _floor(task.queries())
+    plan = task.plan
+    display.floor = None if plan is not None and not plan.first_run else _floor(task.queries())
     async with service.connected(display) as client, display.shown():
         display.begin(client.rate_limiter)
         if task.to_stdout:
@@ -177,7 +181,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 on_progress=display.on_progress,
             )
         if task.state is not None:
-            return await incremental(
+            return await IncrementalExport(
                 client,
                 task.output,
                 task.state,
@@ -190,7 +194,7 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | C
                 other_key=task.other_key,
                 on_progress=display.on_progress,
                 now=task.now,
-            )
+            ).run()
         if task.resumes:
             job = ExportJob.resume(
                 client,
@@ -255,7 +259,7 @@ def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, st
     return f"What was read is kept. To go on:\n  {command}", command
 
 
-def _sum_up(result: Summary | Changes | int, display: Display, elapsed: float) -> None:
+def _sum_up(result: Summary | IncrementalSummary | int, display: Display, elapsed: float) -> None:
     figures = {"requests": display.requests, "retries": display.retries, "seconds": round(elapsed, 2)}
     retries = f" ({counted(display.retries, 'retry', 'retries')})" if display.retries else ""
     cost = f"{counted(display.requests, 'request')}{retries}, {duration(elapsed)}"

@@ -16,21 +16,22 @@ from timezest_async.export.functions import (
     to_stream,
     to_table,
 )
-from timezest_async.export.incremental import Changes, Outlook, begun, incremental, outlook
+from timezest_async.export.incremental import IncrementalExport, IncrementalPlan, IncrementalSummary
 from timezest_async.export.job import ExportJob, read_unfinished
 from timezest_async.export.job_state import Order, Phase, Place, Unfinished
 from timezest_async.export.progress import Progress, Summary
 
 __all__ = [
     "TABLES",
-    "Changes",
     "Column",
     "Compression",
     "ExportJob",
     "Format",
+    "IncrementalExport",
+    "IncrementalPlan",
+    "IncrementalSummary",
     "Kind",
     "Order",
-    "Outlook",
     "Phase",
     "Place",
     "Progress",
@@ -38,10 +39,7 @@ __all__ = [
     "Summary",
     "Table",
     "Unfinished",
-    "begun",
     "choose_format",
-    "incremental",
-    "outlook",
     "read_unfinished",
     "to_csv",
     "to_duckdb",

@@ -12,30 +12,38 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import attrs
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import TimeZestError
-from timezest_async.export.appending import Appender
-from timezest_async.export.atomic_files import locked
-from timezest_async.export.changes import Update, fixed_part, may_have_changed, recent_since
+from timezest_async.errors import ConfigurationError, TimeZestError
+from timezest_async.export.atomic_files import check_name, locked, remove
 from timezest_async.export.formats.columns import choose_columns
-from timezest_async.export.formats.selection import Format
+from timezest_async.export.formats.selection import Format, Shape, choose_format
+from timezest_async.export.incremental_file import Appender, fingerprint, read_back
+from timezest_async.export.incremental_run import (
+    IncrementalRun,
+    fixed_part,
+    may_have_changed,
+    recent_since,
+    watching,
+)
+from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job import BATCH_SIZE, ExportJob
-from timezest_async.export.passed_over import PassedOver
+from timezest_async.export.job_state import Names
 from timezest_async.export.progress import OnProgress, Tracker
-from timezest_async.export.recalling import forget_unbegun, learn, recall, shape_of
-from timezest_async.export.seen import PATH, State
 from timezest_async.export.threads import in_thread
+from timezest_async.export.unreadable import PassedOver
 
 OVERLAP: Final = timedelta(days=1)
 
+_Filter = tql.Expression[Any] | str | None
+
 
 @attrs.frozen
-class Changes:
+class IncrementalSummary:
     """What a run of an incremental export has found.
 
     Attributes:
@@ -62,77 +70,51 @@ class Changes:
 
 
 @attrs.frozen
-class Outlook:
+class IncrementalPlan:
     """What the next run of an incremental export will ask.
 
     Attributes:
-        filter: Which requests it lists.
+        first_run: Whether that is the first one, a full export.
+        filter: Which requests it lists; None for all.
         watched: How many requests were open or recent at the last run; those that are neither any longer,
             it gets by their id.
+        begun: When (UTC) the first run began; None where it has not, or the state does not say. The filter is
+            to be the same at every run, so what "90 days ago" means is settled by the first one.
     """
 
-    filter: tql.Expression[Any]
+    first_run: bool
+    filter: tql.Expression[Any] | None
     watched: int
+    begun: datetime | None
+
+    @classmethod
+    def load(
+        cls, state: str | os.PathLike[str], *, filter: _Filter = None, overlap: timedelta = OVERLAP
+    ) -> Self:
+        """Read from the state alone what the next run will ask.
+
+        Args:
+            state: As for ``IncrementalExport``.
+            filter: As for ``IncrementalExport``.
+            overlap: As for ``IncrementalExport``.
+
+        Raises:
+            ConfigurationError: ``state`` is something else.
+            FilterError: The filter is invalid.
+        """
+        known = IncrementalState.load(Path(state))
+        begun = None if known is None or known.begun is None else datetime.fromtimestamp(known.begun, UTC)
+        given = tql.parse(filter, now=begun) if isinstance(filter, str) else filter
+        wanted = None if given is None else tql.checked_filter(given, "scheduling_request")
+        if known is None or known.high_water is None:
+            return cls(first_run=True, filter=wanted, watched=0, begun=begun)
+        fixed, _ = fixed_part(wanted)
+        sent = may_have_changed(recent_since(known.high_water, overlap), fixed)
+        return cls(first_run=False, filter=sent, watched=len(known.seen), begun=begun)
 
 
-def begun(state: str | os.PathLike[str]) -> datetime | None:
-    """Tell when (UTC) an incremental export began; None where it has not, or the state does not say.
-
-    The filter is to be the same at every run, so what "90 days ago" means is settled by the first one.
-
-    Args:
-        state: As for ``incremental``.
-
-    Raises:
-        ConfigurationError: ``state`` is something else.
-    """
-    known = State.load(Path(state))
-    return None if known is None or known.begun is None else datetime.fromtimestamp(known.begun, UTC)
-
-
-def outlook(
-    state: str | os.PathLike[str],
-    *,
-    filter: tql.Expression[Any] | str | None = None,
-    overlap: timedelta = OVERLAP,
-) -> Outlook | None:
-    """Tell what the next run will ask; None where it is the first one, a full export.
-
-    Args:
-        state: As for ``incremental``.
-        filter: As for ``incremental``.
-        overlap: As for ``incremental``.
-
-    Raises:
-        ConfigurationError: ``state`` is something else.
-    """
-    known = State.load(Path(state))
-    if known is None or known.high_water is None:
-        return None
-    now = None if known.begun is None else datetime.fromtimestamp(known.begun, UTC)
-    given = tql.parse(filter, now=now) if isinstance(filter, str) else filter
-    fixed, _ = fixed_part(given if given is None else tql.checked_filter(given, "scheduling_request"))
-    return Outlook(may_have_changed(recent_since(known.high_water, overlap), fixed), len(known.seen))
-
-
-async def incremental(
-    client: TimeZestClient,
-    path: str | os.PathLike[str],
-    state: str | os.PathLike[str],
-    *,
-    filter: tql.Expression[Any] | str | None = None,
-    format: Format | str | None = None,
-    fields: Sequence[str] | None = None,
-    raw_csv: bool = False,
-    skip_unreadable: bool = False,
-    overlap: timedelta = OVERLAP,
-    concurrency: int | Literal["auto"] = 1,
-    batch_size: int = BATCH_SIZE,
-    other_key: bool = False,
-    on_progress: OnProgress | None = None,
-    now: datetime | None = None,
-) -> Changes:
-    """Bring a file of scheduling requests up to date, or make it.
+class IncrementalExport:
+    """Brings a file of scheduling requests up to date, or makes it.
 
     The first run is an ``ExportJob``, which resumes by itself if it was interrupted. Every later run reads
     the open requests and the recent ones, and adds what is new or changed: to SQLite and DuckDB in the place
@@ -153,85 +135,149 @@ async def incremental(
         raw_csv: As for ``ExportJob``.
         skip_unreadable: As for ``ExportJob``; each is kept once, however often it is met.
         overlap: How far before the last run's newest record "recent" begins.
-        concurrency: How many requests may be under way at once, as for ``list``.
+        concurrency: How many requests may be in flight at once, as for ``list``.
         batch_size: Records after which they are made durable.
         other_key: Go on with another API key than that it was begun with, of the same account.
         on_progress: Is told how it goes; of a later run, how many open or recent requests were read.
-        now: What these count from at the first run; ``begun`` gives it back later. By default the time.
+        now: What relative times count from at the first run; ``plan().begun`` is that later. By default the
+            time.
 
     Raises:
-        ConfigurationError: The arguments do not fit together, or not with the state, or the file is not the
-            one that the state tells of; nothing was sent.
-        TimeZestError: The service or the network failed; run it again.
-        OSError: The disk is full, or fails; run it again.
+        ConfigurationError: The arguments do not fit together.
     """
-    target, memory = Path(path), Path(state)
-    shape = shape_of(target, format, fields, raw_csv=raw_csv)
-    moment = now or begun(memory) or datetime.now(UTC)
-    wanted = tql.parse(filter, now=moment) if isinstance(filter, str) else filter
-    everything = client.scheduling_requests.list(wanted, concurrency=concurrency)
-    fixed, is_fixed = fixed_part(wanted)
-    key = {
-        "queries": list(everything.start.queries),
-        **attrs.asdict(shape),
-        "fields": None if fields is None else list(fields),
-    }
-    with locked(memory.with_name(f"{memory.name}.lock")):
-        settled = None if is_fixed else frozenset[str]()
-        new = State(
+
+    def __init__(
+        self,
+        client: TimeZestClient,
+        path: str | os.PathLike[str],
+        state: str | os.PathLike[str],
+        *,
+        filter: _Filter = None,
+        format: Format | str | None = None,
+        fields: Sequence[str] | None = None,
+        raw_csv: bool = False,
+        skip_unreadable: bool = False,
+        overlap: timedelta = OVERLAP,
+        concurrency: int | Literal["auto"] = 1,
+        batch_size: int = BATCH_SIZE,
+        other_key: bool = False,
+        on_progress: OnProgress | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self._client = client
+        self._target, self._memory = Path(path), Path(state)
+        self._filter: _Filter = filter
+        self._shape = _shape_of(self._target, format, fields, raw_csv=raw_csv)
+        self._skip_unreadable = skip_unreadable
+        self._overlap = overlap
+        self._concurrency: int | Literal["auto"] = concurrency
+        self._batch_size = batch_size
+        self._other_key = other_key
+        self._on_progress = on_progress
+        self._now = now
+
+    def plan(self) -> IncrementalPlan:
+        """Return what the next run will ask; nothing is sent.
+
+        Raises:
+            ConfigurationError: The state is something else.
+            FilterError: The filter is invalid.
+        """
+        return IncrementalPlan.load(self._memory, filter=self._filter, overlap=self._overlap)
+
+    async def run(self) -> IncrementalSummary:
+        """Bring the file up to date.
+
+        Raises:
+            ConfigurationError: The arguments do not fit the state, or the file is not the one that the state
+                tells of; nothing was sent.
+            FilterError: The filter is invalid; nothing was sent.
+            TimeZestError: The service or the network failed; run it again.
+            OSError: The disk is full, or fails; run it again.
+        """
+        moment = self._now or IncrementalPlan.load(self._memory).begun or datetime.now(UTC)
+        wanted = tql.parse(self._filter, now=moment) if isinstance(self._filter, str) else self._filter
+        everything = self._client.scheduling_requests.list(wanted, concurrency=self._concurrency)
+        fixed, is_fixed = fixed_part(wanted)
+        fields = self._shape.fields
+        key = {
+            "queries": list(everything.start.queries),
+            **attrs.asdict(self._shape),
+            "fields": None if fields is None else list(fields),
+        }
+        new = IncrementalState(
             key,
-            settled=settled,
+            settled=None if is_fixed else frozenset[str](),
             begun=int(moment.timestamp()),
             account=everything.start.account,
             columns=tuple(column.name for column in choose_columns(PATH, fields).columns),
         )
-        known = await in_thread(lambda: recall(memory, new, target, other_key=other_key))
-        first: Changes | None = None
-        if known.high_water is None:
-            job = ExportJob(
-                everything,
-                target,
-                format=shape.format,
-                fields=fields,
-                raw_csv=raw_csv,
-                skip_unreadable=skip_unreadable,
-                resume=True,
-                other_key=other_key,
-                batch_size=batch_size,
-                on_progress=on_progress,
-            )
-            try:
-                summary = await job.run()
-            except TimeZestError:
-                await in_thread(lambda: forget_unbegun(memory, target))
-                raise
-            known = await in_thread(lambda: learn(known, target, shape.format, overlap))
-            await in_thread(lambda: known.save(memory))
-            first = Changes(
-                target,
-                known.records,
-                pages=summary.pages,
-                unreadable=summary.unreadable,
-                first_run=True,
-            )
-            if is_fixed:
-                return first
-        # A filter on what may change: what does not match yet has to be watched from now on.
-        appender = Appender(target, shape, known, memory, size=batch_size)
+        with locked(self._memory.with_name(f"{self._memory.name}.lock")):
+            known = await in_thread(lambda: self._recall(new))
+            first: IncrementalSummary | None = None
+            if known.high_water is None:
+                known, first = await self._run_first(known, everything)
+                if is_fixed:
+                    return first
+            # After a first run too, if the filter is on what may change: what does not match yet has to be
+            # watched from now on.
+            later = await self._run_later(known, wanted, fixed)
+        if first is None:
+            return later
+        return attrs.evolve(
+            later,
+            created=first.created + later.created,
+            unchanged=0,
+            vanished=0,
+            pages=first.pages + later.pages,
+            unreadable=max(first.unreadable, later.unreadable),
+            first_run=True,
+        )
+
+    async def _run_first(
+        self, known: IncrementalState, everything: Any
+    ) -> tuple[IncrementalState, IncrementalSummary]:
+        job = ExportJob(
+            everything,
+            self._target,
+            format=self._shape.format,
+            fields=self._shape.fields,
+            raw_csv=self._shape.raw_csv,
+            skip_unreadable=self._skip_unreadable,
+            resume=True,
+            other_key=self._other_key,
+            batch_size=self._batch_size,
+            on_progress=self._on_progress,
+        )
+        try:
+            summary = await job.run()
+        except TimeZestError:
+            await in_thread(self._forget_unbegun)
+            raise
+        known = await in_thread(lambda: self._learn(known))
+        await in_thread(lambda: known.save(self._memory))
+        return known, IncrementalSummary(
+            self._target, known.records, pages=summary.pages, unreadable=summary.unreadable, first_run=True
+        )
+
+    async def _run_later(
+        self, known: IncrementalState, wanted: tql.Expression[Any] | None, fixed: tql.Expression[Any] | None
+    ) -> IncrementalSummary:
+        appender = Appender(self._target, self._shape, known, self._memory, size=self._batch_size)
         await appender.check()
-        passed_over = PassedOver(target)
-        update = Update(
-            client,
+        passed_over = PassedOver(self._target)
+        run = IncrementalRun(
+            self._client,
             known,
             wanted=wanted,
             fixed=fixed,
-            overlap=overlap,
-            concurrency=concurrency,
-            tracker=Tracker(None, on_progress),
-            pass_over=passed_over.take if skip_unreadable else None,
+            overlap=self._overlap,
+            concurrency=self._concurrency,
+            tracker=Tracker(None, self._on_progress),
+            pass_over=passed_over.take if self._skip_unreadable else None,
         )
         try:
-            async with aclosing(update.changes()) as changes:
+            async with aclosing(run.changes()) as changes:
                 async for record in changes:
                     await appender.add(record)
                     del record  # so that a traceback with locals does not show it
@@ -239,23 +285,65 @@ async def incremental(
             await in_thread(passed_over.keep)
         finally:
             await appender.close()
-        await in_thread(lambda: update.state(left).save(memory))
-    if first is not None:
-        return attrs.evolve(
-            first,
-            created=first.created + update.created,
-            changed=update.changed,
-            pages=first.pages + update.pages,
-            looked_up=update.looked_up,
-            unreadable=max(first.unreadable, len(passed_over)),
+        await in_thread(lambda: run.state(left).save(self._memory))
+        counts = (run.created, run.changed, run.unchanged, run.vanished, run.pages, run.looked_up)
+        return IncrementalSummary(self._target, *counts, len(passed_over))
+
+    def _recall(self, new: IncrementalState) -> IncrementalState:
+        """Read the state, or begin one; refuse one of another export, or that does not go with the files."""
+        target, memory = self._target, self._memory
+        names = Names.of(target)
+        if memory.absolute() in {name.absolute() for name in attrs.astuple(names)}:
+            raise ConfigurationError(
+                f"{memory} belongs to the export itself: name another file for its state"
+            )
+        check_name(target)
+        known = IncrementalState.load(memory)
+        if known is not None:
+            return known.taken_over(new, memory, other_key=self._other_key)
+        for path in (target, names.partial, names.state):
+            if path.exists():
+                raise ConfigurationError(
+                    f"{path} exists, but {memory}, which would tell what it has, does not: name the state "
+                    "it was made with, or another file"
+                )
+        new.save(memory)
+        return new
+
+    def _forget_unbegun(self) -> None:
+        """Remove the state where the first run read nothing: what it was begun with may have been wrong."""
+        if not Names.of(self._target).state.exists() and not self._target.exists():
+            remove(self._memory)
+
+    def _learn(self, known: IncrementalState) -> IncrementalState:
+        """Read from the file of the first run what to remember."""
+        target, kind = self._target, self._shape.format
+        seen: dict[str, KnownRequest] = {}
+        high_water = count = 0
+        for request_id, one in read_back(target, kind, known.columns):
+            count += 1
+            high_water = max(high_water, one.created_at)
+            recent = recent_since(high_water, self._overlap)
+            if known.settled is not None or one.is_open or one.created_at >= recent:
+                seen[request_id] = one
+        known = attrs.evolve(known, records=count, length=target.stat().st_size)
+        known = attrs.evolve(known, digest=fingerprint(target, kind, known))
+        return watching(known, seen, high_water, self._overlap)
+
+
+def _shape_of(
+    target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
+) -> Shape:
+    """Settle how the file is written; refuse what cannot be brought up to date."""
+    chosen, compression = choose_format(target, format)
+    if chosen is Format.PARQUET or compression is not None:
+        raise ConfigurationError(
+            "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
+            "compression"
         )
-    return Changes(
-        target,
-        update.created,
-        update.changed,
-        update.unchanged,
-        update.vanished,
-        update.pages,
-        update.looked_up,
-        len(passed_over),
-    )
+    columns = {column.name for column in choose_columns(PATH, fields).columns}
+    if lacking := [name for name in NEEDED if name not in columns]:
+        raise ConfigurationError(
+            f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
+        )
+    return Shape(chosen, None, None if fields is None else tuple(fields), raw_csv)

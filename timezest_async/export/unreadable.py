@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
 
 from timezest_async.export.appended import AppendedFile
-from timezest_async.export.atomic_files import remove
+from timezest_async.export.atomic_files import remove, sync_folder
 from timezest_async.export.endings import give_name
 from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.job_state import Place
+from timezest_async.export.job_state import Names, Place
 from timezest_async.pagination import OnUnreadable
 from timezest_async.serialization.json_text import exact_bytes
 from timezest_async.serialization.readers import UnreadableRecord
@@ -105,3 +106,41 @@ def _durable(place: Place) -> Fingerprint:
 def _raw(line: bytes) -> bytes:
     # Within a JSON string its quotes would be escaped.
     return line.partition(b',"raw":')[2]
+
+
+class PassedOver:
+    """The unreadable records of a later run of an incremental export, kept beside its file, each once.
+
+    Args:
+        target: The export's file.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._path = Names.of(target).unreadable
+        self._met: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._met)
+
+    def take(self, record: UnreadableRecord) -> None:
+        """Take a record."""
+        raw = exact_bytes(record.raw)
+        self._met[raw] = b'{"reason":%b,"raw":%b}\n' % (exact_bytes(record.reason), raw)
+
+    def keep(self) -> None:
+        """Make them durable."""
+        if not self._met:
+            return
+        is_new = not self._path.exists()
+        with self._path.open("a+b") as file:
+            file.seek(0)
+            lines = file.read()
+            # A line that a crash cut short is no line.
+            end = file.truncate(lines.rfind(b"\n") + 1)
+            kept = {line.partition(b',"raw":')[2].removesuffix(b"}") for line in lines[:end].splitlines()}
+            file.writelines(line for raw, line in self._met.items() if raw not in kept)
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self._path.parent)

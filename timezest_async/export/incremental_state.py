@@ -28,7 +28,7 @@ NEEDED: Final = ("id", "status", "created_at", "updated_at")
 
 
 @attrs.frozen
-class Seen:
+class KnownRequest:
     """A request as it was read last.
 
     Attributes:
@@ -54,13 +54,13 @@ class Seen:
         """Whether it may still change."""
         return self.status not in FINAL_STATUSES
 
-    def is_same(self, other: Seen) -> bool:
+    def is_same(self, other: KnownRequest) -> bool:
         """Tell whether nothing has changed between two readings."""
         return (self.updated_at, self.status) == (other.updated_at, other.status)
 
 
 @attrs.frozen
-class State:
+class IncrementalState:
     """The STATE file.
 
     Attributes:
@@ -84,7 +84,7 @@ class State:
     high_water: int | None = None
     length: int = 0
     appending: bool = False
-    seen: Mapping[str, Seen] = attrs.field(factory=dict[str, Seen], repr=False)
+    seen: Mapping[str, KnownRequest] = attrs.field(factory=dict[str, KnownRequest], repr=False)
     since: int | None = None
     settled: frozenset[str] | None = attrs.field(default=None, repr=False)
     begun: int | None = None
@@ -98,6 +98,28 @@ class State:
         if self.settled is not None:
             return record.id in self.settled
         return self.since is not None and record.created_at.timestamp() < self.since
+
+    def taken_over(self, new: IncrementalState, path: Path, *, other_key: bool) -> IncrementalState:
+        """Return the state with which a run goes on that would begin with ``new``.
+
+        Raises:
+            ConfigurationError: It is of another export or account; says in what.
+        """
+        if self.account not in {None, new.account} and not other_key:
+            raise ConfigurationError(
+                f"{path} is of another API key or another service, whose requests would be mixed with these: "
+                "go on with the same, give other_key=True for a new key of the same account, or name another "
+                "state and file"
+            )
+        for name, value in new.key.items():
+            was = self.key.get(name)
+            if was != value:
+                what = "another filter" if name == "queries" else f"other {name}"
+                raise ConfigurationError(
+                    f"{path} is of an export with {what}, {was!r}, not {value!r}: give the same, or name "
+                    "another state and file"
+                )
+        return attrs.evolve(self, account=new.account)
 
     def save(self, path: Path) -> None:
         """Write it to its file, durably."""
@@ -129,7 +151,7 @@ class State:
         try:
             value, is_sealed = unsealed(path.read_bytes())
             if value.pop("timezest_incremental") == (_VERSION if is_sealed else _UNSEALED):
-                seen = {name: Seen(*one) for name, one in value.pop("seen").items()}
+                seen = {name: KnownRequest(*one) for name, one in value.pop("seen").items()}
                 settled = value.pop("settled", None)
                 columns = value.pop("columns", None) or first_columns(PATH, value["key"]["fields"])
                 return cls(

@@ -12,9 +12,9 @@ import attrs
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import NotFoundError, UnexpectedResponseError, UnsupportedFilterError
+from timezest_async.export.incremental_state import FINAL_STATUSES, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
-from timezest_async.export.seen import FINAL_STATUSES, Seen, State
 from timezest_async.models import SchedulingRequest
 from timezest_async.pagination import OnUnreadable
 from timezest_async.serialization.readers import UnreadableRecord
@@ -31,7 +31,7 @@ _FIXED: Final = frozenset(
 """Attributes that a request keeps from its creation on, so that the service may filter on them."""
 
 
-class Update:
+class IncrementalRun:
     """One run after the first: reads, compares, and remembers.
 
     Args:
@@ -45,7 +45,7 @@ class Update:
         pass_over: Takes records that cannot be read; None where they are to end the run.
 
     Attributes:
-        created, changed, unchanged, vanished, pages, looked_up: As in ``Changes``.
+        created, changed, unchanged, vanished, pages, looked_up: As in ``IncrementalSummary``.
     """
 
     changed: int
@@ -58,7 +58,7 @@ class Update:
     def __init__(
         self,
         client: TimeZestClient,
-        known: State,
+        known: IncrementalState,
         *,
         wanted: tql.Expression[Any] | None,
         fixed: tql.Expression[Any] | None,
@@ -76,7 +76,7 @@ class Update:
         self._since = recent_since(known.high_water, overlap)
         # States of earlier versions do not say.
         self._known = known if known.since is not None else attrs.evolve(known, since=self._since)
-        self._read: dict[str, Seen] = {}
+        self._read: dict[str, KnownRequest] = {}
         self._sent = may_have_changed(self._since, fixed)
         self._tracker = tracker
 
@@ -121,7 +121,7 @@ class Update:
         before = self._known.seen.get(record.id)
         matches = self._wanted is None or self._wanted.matches(record)
         was_exported = self._known.has_settled(record) if before is None else before.exported
-        now = Seen.of(record, exported=matches or was_exported)
+        now = KnownRequest.of(record, exported=matches or was_exported)
         self._read[record.id] = now
         if not now.exported:
             return False
@@ -134,14 +134,16 @@ class Update:
             self.changed += 1
         return True
 
-    def state(self, known: State) -> State:
+    def state(self, known: IncrementalState) -> IncrementalState:
         """Give what to remember, and what is known of the file."""
         newest = max((seen.created_at for seen in self._read.values()), default=0)
         known = attrs.evolve(known, records=known.records + self.created)
         return watching(known, self._read, max(newest, known.high_water or 0), self._overlap)
 
 
-def watching(known: State, seen: Mapping[str, Seen], high_water: int, overlap: timedelta) -> State:
+def watching(
+    known: IncrementalState, seen: Mapping[str, KnownRequest], high_water: int, overlap: timedelta
+) -> IncrementalState:
     """Keep of what was seen what the next run compares with."""
     since = recent_since(high_water, overlap)
     kept = {name: one for name, one in seen.items() if one.is_open or one.created_at >= since}
