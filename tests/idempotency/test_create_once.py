@@ -180,6 +180,7 @@ async def test_an_answer_lost_as_often_as_it_is_sent_is_told(
         with pytest.raises(OutcomeUnknownError) as caught:
             await once(client, journal, settle=0.0)
         assert "the key is free" in caught.value.__notes__[0]
+        assert caught.value.retryable
         assert asked(sandbox).count(POST) == 2
         sandbox.faults.clear()
         assert (await once(client, journal, end_user_name="Another")).how == "created"

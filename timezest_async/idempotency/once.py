@@ -171,6 +171,7 @@ class Once:
                 if found is not None:
                     return found
                 if rounds < 1:
+                    unknown.retryable = True
                     unknown.add_note(
                         "Nothing came of it within the time to settle, so that the key is free again."
                     )
