@@ -12,10 +12,18 @@ from hypothesis import given, settings, strategies as st
 from benchmarks import window_simulator as simulator
 from tests import support
 from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.places import ConcurrentPosition, WindowPosition, read_position
 from timezest_async.pagination.windows.planner import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 
 SECOND = 1000  # the service keeps milliseconds and shows whole seconds
+
+
+def reread(state: ConcurrentPosition) -> ConcurrentPosition:
+    """Send a state through a checkpoint's text."""
+    position = read_position(json.loads(json.dumps(state.to_json())))
+    assert isinstance(position, ConcurrentPosition)
+    return position
 
 
 class Service:
@@ -99,12 +107,12 @@ def read(
             some = chance.randint(0, len(batch)) if partial_restarts else chance.choice([0, len(batch)])
             handed += batch[:some]
             state = core.state(handed_over=some, last_id=str(batch[some - 1]) if some else None)
-            core = WindowReader[int](state=json.loads(json.dumps(state)), **options)
+            core = WindowReader[int](state=reread(state), **options)
             flying, bounds = [], {}
         else:
             handed += batch
             if chance.random() < restarts / 3:
-                core = WindowReader[int](state=json.loads(json.dumps(core.state())), **options)
+                core = WindowReader[int](state=reread(core.state()), **options)
                 flying, bounds = [], {}
         # With nothing on its way and nothing ready, something must be worth asking for.
         if not core.finished and not flying and not batch:
@@ -259,8 +267,7 @@ def test_a_full_buffer_waits_for_the_consumer() -> None:
 
 
 def test_one_record_beyond_the_bound_does_not_end_a_disordered_piece() -> None:
-    piece = {"lo": 95, "hi": None, "cursor": None, "after": None, "disordered": False}
-    core = WindowReader[int](state={"pieces": [piece]}, concurrency=1)
+    core = WindowReader[int](state=ConcurrentPosition((WindowPosition(95, None),)), concurrency=1)
     pages = [([100, 90, 97], "b"), ([96, 80], "c"), ([95, 70], None)]
     kept: list[int] = []
     for times, cursor in pages:
@@ -301,7 +308,7 @@ def test_a_finished_reading_resumes_finished() -> None:
     assert list(core.take_ready()) == [1, 0]
     assert core.finished
     assert core.next_request() is None
-    assert core.state() == {"pieces": []}
+    assert core.state() == ConcurrentPosition(())
     assert WindowReader[int](state=core.state()).finished
     resumed = WindowReader[int](state=core.state(handed_over=1, last_id="1"))
     again = resumed.next_request()
@@ -314,7 +321,6 @@ def test_a_finished_reading_resumes_finished() -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        {},
         {"pieces": None},
         {"pieces": [{}]},
         {"pieces": [{"lo": "1", "hi": None, "cursor": None, "after": None, "disordered": False}]},
@@ -322,8 +328,8 @@ def test_a_finished_reading_resumes_finished() -> None:
     ],
 )
 def test_a_state_of_another_shape_is_refused(state: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequestError, match="concurrent reading"):
-        WindowReader[int](state=state)
+    with pytest.raises(InvalidRequestError, match="damaged"):
+        read_position(state)
 
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"buffer_pages": 0}])

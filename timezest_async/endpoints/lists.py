@@ -10,7 +10,14 @@ import cattrs
 from timezest_async import tql
 from timezest_async.checks import LONGEST
 from timezest_async.errors import InvalidRequestError
-from timezest_async.pagination import Checkpoint, OnUnreadable, PageReader, Paginator, check_on_unreadable
+from timezest_async.pagination import (
+    Checkpoint,
+    OnUnreadable,
+    PageReader,
+    Paginator,
+    Query,
+    check_on_unreadable,
+)
 from timezest_async.serialization.converter import ListStructurer
 from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
 from timezest_async.transport import Transport
@@ -68,11 +75,11 @@ class Endpoint(Generic[T]):
             raise InvalidRequestError(
                 "give starting_after or ending_before, not both: the service refuses that"
             )
-        queries = None
+        queries: tuple[Query, ...] | None = None
         if filter is not None:
             given: object = tql.parse(filter, entity=self.entity) if isinstance(filter, str) else filter
             expression = tql.checked_filter(given, self.entity)
-            queries = tuple(tql.render(query) for query in tql.plan(expression).queries)
+            queries = tuple(map(Query.of, tql.plan(expression).queries))
             if not expression.is_negatable:
                 concurrency = 1  # raw TQL is sent as it is, and so not narrowed to a range either
         if checkpoint is not None:
@@ -84,21 +91,27 @@ class Endpoint(Generic[T]):
         else:
             cursor = ending_before if starting_after is None else starting_after
             name = "starting_after" if ending_before is None else "ending_before"
-            place = {} if cursor is None else {"after": check_id(cursor, name, self.id_prefix)}
-            queries = ("",) if queries is None else queries
-            start = Checkpoint(
+            queries = (Query(),) if queries is None else queries
+            start = Checkpoint.starting_after(
+                None if cursor is None else check_id(cursor, name, self.id_prefix),
                 self.path,
-                queries,
+                tuple(query.text for query in queries),
                 backwards=ending_before is not None,
-                position=place if len(queries) == 1 else {"parts": [place] * len(queries)},
                 account=self._transport.account,
             )
         reader = PageReader[T](
             self._transport, self.path, self._structurer, is_sorted=self.is_sorted, deadline=deadline
         )
-        return Paginator(reader, start, limit=limit, concurrency=concurrency, on_unreadable=on_unreadable)
+        return Paginator(
+            reader,
+            start,
+            queries=queries,
+            limit=limit,
+            concurrency=concurrency,
+            on_unreadable=on_unreadable,
+        )
 
-    def _checked(self, checkpoint: Checkpoint, queries: tuple[str, ...] | None) -> Checkpoint:
+    def _checked(self, checkpoint: Checkpoint, queries: tuple[Query, ...] | None) -> Checkpoint:
         if not isinstance(checkpoint, Checkpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
             raise InvalidRequestError(
                 f"checkpoint takes a Checkpoint, not {type(checkpoint).__name__}: "
@@ -108,9 +121,10 @@ class Endpoint(Generic[T]):
             raise InvalidRequestError(
                 f"this checkpoint is of {checkpoint.path}, and this list is {self.path}"
             )
-        if queries is not None and queries != checkpoint.queries:
+        texts = None if queries is None else tuple(query.text for query in queries)
+        if texts is not None and texts != checkpoint.queries:
             raise InvalidRequestError(
-                f"this checkpoint is of another filter, {checkpoint.queries!r}, not {queries!r}: give the "
+                f"this checkpoint is of another filter, {checkpoint.queries!r}, not {texts!r}: give the "
                 "same filter, or none at all to take the checkpoint's"
             )
         return checkpoint.of_account(self._transport.account)

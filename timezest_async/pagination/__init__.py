@@ -4,5 +4,6 @@ from timezest_async.pagination.checkpoints import Checkpoint
 from timezest_async.pagination.gaps import OnUnreadable, check_on_unreadable
 from timezest_async.pagination.pages import Page, PageReader
 from timezest_async.pagination.paginator import Paginator
+from timezest_async.pagination.queries import Query
 
-__all__ = ["Checkpoint", "OnUnreadable", "Page", "PageReader", "Paginator", "check_on_unreadable"]
+__all__ = ["Checkpoint", "OnUnreadable", "Page", "PageReader", "Paginator", "Query", "check_on_unreadable"]

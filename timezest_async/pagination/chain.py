@@ -12,7 +12,8 @@ import yarl
 from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import Fetched, Page, PageReader
-from timezest_async.pagination.places import BEGINNING, Place, is_narrowable, narrowed
+from timezest_async.pagination.places import BEGINNING, Place
+from timezest_async.pagination.queries import Query
 
 T = TypeVar("T")
 
@@ -149,9 +150,9 @@ class Chain(Generic[T]):
             raise self._failure
 
 
-async def find(reader: PageReader[T], query: str, fits: Callable[[Any], bool]) -> Any:
+async def find(reader: PageReader[T], query: Query, fits: Callable[[Any], bool]) -> Any:
     """Find the newest record of a query that fits; None where none does."""
-    chain = Chain(reader, reader.first_url(query, {}))
+    chain = Chain(reader, reader.first_url(query))
     while chain.url is not None:
         fetched = await reader.fetch(chain.url)
         chain.advance(fetched)
@@ -163,11 +164,10 @@ async def find(reader: PageReader[T], query: str, fits: Callable[[Any], bool]) -
 
 async def leads_on(
     reader: PageReader[T],
-    query: str,
+    query: Query,
     place: Place,
     page: Page[T],
     *,
-    last: str | None,
     cursor: str | None,
     backwards: bool = False,
 ) -> bool:
@@ -181,7 +181,6 @@ async def leads_on(
         query: The list's.
         place: Where the list stands before the page.
         page: The page.
-        last: The id of the last record before it.
         cursor: The id that the page was asked for by.
         backwards: Whether the list is walked from older to newer.
 
@@ -189,15 +188,15 @@ async def leads_on(
         PaginationError: It goes back, and was asked for by a link that leads elsewhere.
     """
     records = page.data[::-1] if backwards else page.data
-    if place.second is None or place.precedes(records, backwards=backwards) or not is_narrowable(query):
+    if place.second is None or place.precedes(records, backwards=backwards) or not query.is_narrowable:
         return True
-    if cursor != last:
+    if cursor != place.after:
         raise PaginationError(
             "a page goes back behind the record before it, and its link does not name that record: a loop, "
             "or not sorted by created_at"
         )
-    second = narrowed(query, place.second, place.second + 1)
-    return await find(reader, second, lambda one: one.id == last) is not None
+    second = query.narrowed(place.second, place.second + 1)
+    return await find(reader, second, lambda one: one.id == place.after) is not None
 
 
 def begun_again() -> PaginationError:

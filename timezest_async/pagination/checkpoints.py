@@ -34,6 +34,21 @@ class Checkpoint:
     position: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False, hash=False)
     account: str | None = attrs.field(default=None, repr=False, eq=False)
 
+    @classmethod
+    def starting_after(
+        cls,
+        id: str | None,
+        path: str,
+        queries: tuple[str, ...],
+        *,
+        backwards: bool = False,
+        account: str | None = None,
+    ) -> Self:
+        """Make the checkpoint where each query starts after a record, or at its beginning."""
+        place = {} if id is None else {"after": id}
+        position = place if len(queries) == 1 else {"parts": [place] * len(queries)}
+        return cls(path, queries, backwards, position, account)
+
     def for_other_key(self) -> Self:
         """Give the same place for whichever API key: for a new key of the same account.
 
@@ -115,8 +130,3 @@ def is_list_of_text(value: object) -> TypeGuard[list[str]]:
 
 def _no_checkpoint(reason: str) -> InvalidRequestError:
     return InvalidRequestError(f"this text is no checkpoint: {reason}; give what Checkpoint.to_text() wrote")
-
-
-def damaged() -> InvalidRequestError:
-    """Make the error for a checkpoint whose position does not fit its list."""
-    return InvalidRequestError("this checkpoint's position is damaged: start the list anew without it")

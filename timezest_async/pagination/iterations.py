@@ -28,7 +28,7 @@ class Run(Generic[T]):
     @property
     def checkpoint(self) -> Checkpoint:
         """Where it stands."""
-        return self.held or attrs.evolve(self._start, position=self.source.position())
+        return self.held or attrs.evolve(self._start, position=self.source.position().to_json())
 
 
 class Iteration(Generic[T]):

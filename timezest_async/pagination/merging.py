@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from timezest_async.errors import PaginationError
-from timezest_async.pagination.checkpoints import damaged, is_list_of_text
+from timezest_async.pagination.places import MergedPosition
 from timezest_async.pagination.sources import QuerySource, Source, Trouble, begin, cancel, look_at
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class MergedSource(Source[T]):
 
     Args:
         sources: One for each query.
-        position: From ``position()`` of an earlier source, or ``{}``.
+        position: Where they start.
         backwards: Whether from older to newer.
         is_sorted: Whether the lists promise to be sorted. Where they do not, all ids are remembered.
     """
@@ -35,7 +35,7 @@ class MergedSource(Source[T]):
     def __init__(
         self,
         sources: Sequence[QuerySource[T]],
-        position: Mapping[str, Any],
+        position: MergedPosition,
         *,
         backwards: bool = False,
         is_sorted: bool = True,
@@ -44,7 +44,7 @@ class MergedSource(Source[T]):
         self.backwards = backwards
         self._sign = 1 if backwards else -1
         self._is_sorted = is_sorted
-        self._second, self._seen = _read_position(position)
+        self._second, self._seen = position.second, set(position.seen)
         # Keys grow along the stream: they are what the heap sorts the sources' next records by.
         self._key = _FIRST if self._second is None else float(self._sign * self._second)
         self._heap: list[tuple[float, int]] = []
@@ -160,13 +160,10 @@ class MergedSource(Source[T]):
         created_at: datetime | None = record.created_at
         return _LAST if created_at is None else self._sign * created_at.timestamp()
 
-    def position(self) -> dict[str, Any]:
-        """Tell where each query stands, and which records of the current second are handed over."""
-        return {
-            "parts": [source.position() for source in self._sources],
-            "second": self._second,
-            "seen": sorted(self._seen),
-        }
+    def position(self) -> MergedPosition:
+        """Return where each query stands, and which records of the current second are handed over."""
+        parts = tuple(source.position() for source in self._sources)
+        return MergedPosition(parts, self._second, frozenset(self._seen))
 
     def close(self) -> None:
         """Stop reading every query."""
@@ -176,10 +173,3 @@ class MergedSource(Source[T]):
     async def wait_closed(self) -> None:
         """Wait until every query has stopped."""
         await asyncio.gather(*(source.wait_closed() for source in self._sources))
-
-
-def _read_position(position: Mapping[str, Any]) -> tuple[int | None, set[str]]:
-    second, seen = position.get("second"), position.get("seen", [])
-    if not isinstance(second, int | None) or not is_list_of_text(seen):
-        raise damaged()
-    return second, set(seen)

@@ -13,6 +13,7 @@ from timezest_async.errors import UnexpectedResponseError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.links import follow
+from timezest_async.pagination.queries import Query
 from timezest_async.serialization.converter import Listing, ListStructurer, UnreadableRecord
 from timezest_async.transport import Exchange, Transport
 
@@ -94,15 +95,10 @@ class PageReader(Generic[T]):
         self._deadline = deadline
         self._list_url = transport.base_url.joinpath(path.removeprefix("/"))
 
-    def first_url(self, query: str, cursor: Mapping[str, str]) -> yarl.URL:
-        """Give the URL of a query's first page.
-
-        Args:
-            query: TQL text, or ``""`` for all records.
-            cursor: ``starting_after`` or ``ending_before`` with a record's id, or nothing.
-        """
-        parameters = ({"filter": query} if query else {}) | dict(cursor)
-        return self._list_url.with_query(parameters)
+    def first_url(self, query: Query, after: str | None = None, *, backwards: bool = False) -> yarl.URL:
+        """Return the URL of a query's first page, or of the one after the record of an id."""
+        cursor = {} if after is None else {"ending_before" if backwards else "starting_after": after}
+        return self._list_url.with_query(({"filter": query.text} if query.text else {}) | cursor)
 
     @property
     def slots_left(self) -> int:

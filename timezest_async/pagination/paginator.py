@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, TypeVar
 
 from timezest_async.errors import (
@@ -10,11 +10,13 @@ from timezest_async.errors import (
     MultipleFoundError,
     NotFoundError,
 )
-from timezest_async.pagination.checkpoints import Checkpoint, damaged, is_json_array
+from timezest_async.pagination.checkpoints import Checkpoint
 from timezest_async.pagination.gaps import Gaps, OnUnreadable
 from timezest_async.pagination.iterations import Batches, Pages, Records, Run, gather
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
+from timezest_async.pagination.places import ConcurrentPosition, MergedPosition, QueryPosition, read_position
+from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import SerialSource
 from timezest_async.pagination.sources import QuerySource, Source
 
@@ -30,6 +32,7 @@ class Paginator(Generic[T]):
     Args:
         reader: Reads the pages.
         start: Where the list starts.
+        queries: Its queries; by default they are read from their text in ``start``.
         limit: How many records to give at most.
         concurrency: How many readers read each query, where it can be split.
         on_unreadable: What to do with records that cannot be read.
@@ -45,6 +48,7 @@ class Paginator(Generic[T]):
         reader: PageReader[T],
         start: Checkpoint,
         *,
+        queries: Sequence[Query] | None = None,
         limit: int | None = None,
         concurrency: int | Literal["auto"] = 1,
         on_unreadable: OnUnreadable = "raise",
@@ -52,6 +56,7 @@ class Paginator(Generic[T]):
         self.start: Final = start
         self.limit: Final = limit
         self.on_unreadable: Final[OnUnreadable] = on_unreadable
+        self._queries = tuple(map(Query.parse, start.queries)) if queries is None else queries
         self._reader = reader
         self._concurrency: int | Literal["auto"] = concurrency
         self._run: Run[T] | None = None
@@ -77,6 +82,7 @@ class Paginator(Generic[T]):
         return Paginator(
             self._reader,
             place.of_account(self.start.account),
+            queries=self._queries if place.queries == self.start.queries else None,
             limit=limit,
             concurrency=self._concurrency,
             on_unreadable=self.on_unreadable if on_unreadable is None else on_unreadable,
@@ -153,6 +159,7 @@ class Paginator(Generic[T]):
     def _open(self, limit: int | None) -> Run[T]:
         source = open_source(
             self._reader,
+            self._queries,
             self.start,
             wanted=limit,
             concurrency=self._concurrency,
@@ -177,6 +184,7 @@ class Paginator(Generic[T]):
 
 def open_source(
     reader: PageReader[T],
+    queries: Sequence[Query],
     start: Checkpoint,
     *,
     wanted: int | None,
@@ -187,17 +195,18 @@ def open_source(
 
     Args:
         reader: Reads the pages.
-        start: The queries, and where each stands.
+        queries: The list's.
+        start: Where each of them stands.
         wanted: How many records are wanted at most.
         concurrency: How many readers are to read each query.
         gaps: What is done about records that cannot be read.
     """
-    position, backwards = start.position, start.backwards
+    position, backwards = read_position(start.position, len(queries)), start.backwards
 
-    def open_query(query: str, position: Mapping[str, Any]) -> QuerySource[T]:
+    def open_query(query: Query, position: QueryPosition) -> QuerySource[T]:
         # A list that was read concurrently stands at several places, which only that way of reading knows.
         is_short = wanted is not None and wanted <= PAGE_SIZE
-        if "pieces" in position or (concurrency != 1 and not backwards and not is_short):
+        if isinstance(position, ConcurrentPosition) or (concurrency != 1 and not backwards and not is_short):
             # Its many classes take a sixth of the package's own import time; most lists are read serially.
             from timezest_async.pagination.windows.source import ConcurrentSource  # noqa: PLC0415
 
@@ -209,10 +218,7 @@ def open_source(
         source.gaps = gaps
         return source
 
-    if len(start.queries) == 1:
-        return open_query(start.queries[0], position)
-    parts = position.get("parts", [{}] * len(start.queries))
-    if not is_json_array(parts) or len(parts) != len(start.queries):
-        raise damaged()
-    sources = [open_query(query, part) for query, part in zip(start.queries, parts, strict=True)]
+    if not isinstance(position, MergedPosition):
+        return open_query(queries[0], position)
+    sources = [open_query(query, part) for query, part in zip(queries, position.parts, strict=True)]
     return MergedSource(sources, position, backwards=backwards, is_sorted=reader.is_sorted)

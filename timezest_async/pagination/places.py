@@ -1,8 +1,8 @@
-"""How far a list was read: enough to go on where the record to go on after is gone.
+"""Where reading stands: typed in memory, and JSON only inside a checkpoint.
 
 The service's cursors are record ids, and records vanish. A list that is sorted by time can then be asked for
 from the last record's second on, less what of that second was handed over; one that is not sorted, from its
-beginning, less all that was.
+beginning, less all that was. So a position knows more than its last record's id.
 """
 
 from __future__ import annotations
@@ -10,26 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from operator import ge, le
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 
-from timezest_async import tql
-from timezest_async.errors import FilterError
-from timezest_async.pagination.checkpoints import damaged, is_list_of_text
+from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.checkpoints import is_json_array, is_json_object, is_list_of_text
 from timezest_async.pagination.gaps import Gap
+from timezest_async.pagination.queries import Query
+
+_Value = TypeVar("_Value", bool, int, str)
 
 _MAX_OF_SECOND: Final = 1_000
 _MAX_OF_LIST: Final = 10_000
-"""Ids beyond which a place is not known well enough to go on without a cursor."""
-_CREATED_AT: Final = tql.scheduling_request.created_at
+"""Ids beyond which a position is not known well enough to go on without a cursor."""
 
 
 @attrs.frozen
 class Place:
-    """A place in a list.
+    """Where one reader stands in a query.
 
     Attributes:
+        after: The id of the last record; None at the beginning.
         second: The ``created_at`` (epoch seconds, UTC) of the last record; None at the beginning, and in a
             list that is not sorted.
         seen: The ids handed over of that second, or of a list that is not sorted; None where they are too
@@ -38,42 +40,16 @@ class Place:
         is_sorted: Whether the list is sorted, as far as it was read.
     """
 
+    after: str | None = None
     second: int | None = None
     seen: frozenset[str] | None = frozenset()
     since: str | None = None
     is_sorted: bool = True
 
-    @classmethod
-    def read(cls, position: Mapping[str, Any], after: str | None, *, is_sorted: bool) -> Place:
-        """Read the place in a checkpoint's position; those of earlier versions have none.
-
-        Args:
-            position: What ``to_json`` wrote, among other members.
-            after: The id that it goes on after; None at the list's beginning.
-            is_sorted: Whether the list promises to be sorted.
-
-        Raises:
-            InvalidRequestError: It is damaged.
-        """
-        second, seen, since = position.get("second"), position.get("seen"), position.get("since")
-        if seen is None:
-            return cls(since=after, is_sorted=is_sorted)
-        if not (
-            is_list_of_text(seen) and isinstance(since, str | None) and type(second) in {int, type(None)}
-        ):
-            raise damaged()
-        place = cls(second, frozenset(seen), since, is_sorted)
-        try:
-            _ = place.moment
-        except (ValueError, OverflowError, OSError):
-            raise damaged() from None
-        return place
-
     def to_json(self) -> dict[str, Any]:
-        """Write what ``read`` reads."""
-        if not self.is_known:
-            return {}
-        members = {"second": self.second, "since": self.since, "seen": sorted(self.seen or ())}
+        """Write it, as far as it helps to go on."""
+        known = {"second": self.second, "since": self.since, "seen": sorted(self.seen)} if self.seen else {}
+        members = {"after": self.after, **known}
         return {name: value for name, value in members.items() if value is not None}
 
     @property
@@ -86,17 +62,18 @@ class Place:
         """The ``second`` as a datetime."""
         return None if self.second is None else datetime.fromtimestamp(self.second, UTC)
 
-    def after(self, records: Sequence[Any], *, backwards: bool = False) -> Place:
-        """Give the place after some more records, in the order of the stream."""
+    def advanced(self, records: Sequence[Any], *, backwards: bool = False) -> Place:
+        """Return the position after some more records, in the order of the stream."""
         if not records:
             return self
+        after = next((one.id for one in reversed(records) if _has_id(one)), self.after)
         times: list[Any] = [one.created_at for one in records if one.created_at is not None]
         if not self.is_sorted or not times:
-            return attrs.evolve(self, seen=_joined(self.seen, records, _MAX_OF_LIST))
+            return attrs.evolve(self, after=after, seen=_joined(self.seen, records, _MAX_OF_LIST))
         last = times[-1]
         if not isinstance(last, datetime) or not self._leads_to(times, backwards=backwards):
             # Out of order, or read by a converter that makes something else of times.
-            return Place(seen=None, is_sorted=False)
+            return Place(after, seen=None, is_sorted=False)
         start = len(records)
         while start and records[start - 1].created_at in {last, None}:
             start -= 1
@@ -104,70 +81,191 @@ class Place:
         continues = start == 0 and self.second in {second, None}
         seen = self.seen if continues else frozenset[str]()
         since = self.since if continues else None
-        return Place(second, _joined(seen, records[start:], _MAX_OF_SECOND), since)
+        return Place(after, second, _joined(seen, records[start:], _MAX_OF_SECOND), since)
 
     def precedes(self, records: Sequence[Any], *, backwards: bool = False) -> bool:
-        """Tell whether the first record, in the order of the stream, lies behind no other that was seen."""
+        """Return whether the first record, in the order of the stream, lies behind no other that was seen."""
         time = next((one.created_at for one in records if one.created_at is not None), None)
         return not isinstance(time, datetime) or self._leads_to([time], backwards=backwards)
 
     def _leads_to(self, times: Sequence[datetime], *, backwards: bool) -> bool:
-        """Tell whether these times follow, in order."""
+        """Return whether these times follow, in order."""
         in_order = le if backwards else ge
         follows = self.moment is None or in_order(self.moment, times[0])
         return follows and all(map(in_order, times, times[1:]))
 
     def onward(
-        self, query: str, lo: int | None = None, hi: int | None = None
-    ) -> tuple[str, dict[str, str]] | None:
-        """Say what to ask for to go on, from newer to older; some of it is to be left out, since it was seen.
+        self, query: Query, lo: int | None = None, hi: int | None = None
+    ) -> tuple[Query, str | None] | None:
+        """Choose what to ask for to go on, newest first; some of it is to be left out, since it was seen.
 
         Args:
             query: The list's.
-            lo: A bound that it has besides, as for ``narrowed``.
+            lo: A bound that it has besides, as for ``Query.narrowed``.
             hi: The other one.
 
         Returns:
-            A query and a cursor; None where neither is known.
+            A query, and the id to start after, if any; None where neither is known.
         """
         if not self.is_known:
             return None
         if self.since is not None:
-            return narrowed(query, lo, hi), {"starting_after": self.since}
+            return query.narrowed(lo, hi), self.since
         if self.second is None:
-            return query, {}
-        if not is_narrowable(query):
+            return query, None
+        if not query.is_narrowable:
             return None
         # The service may keep times finer than the whole seconds that it shows.
         after = self.second + 1
-        return narrowed(query, lo, after if hi is None else min(hi, after)), {}
+        return query.narrowed(lo, after if hi is None else min(hi, after)), None
 
 
-BEGINNING: Final = Place()
+def _has_id(record: Any) -> bool:
+    return type(record) is not Gap or record.has_id
 
 
 def _joined(seen: frozenset[str] | None, records: Sequence[Any], most: int) -> frozenset[str] | None:
     if seen is None:
         return None
-    seen = seen.union(one.id for one in records if type(one) is not Gap or one.has_id)
+    seen = seen.union(one.id for one in records if _has_id(one))
     return None if len(seen) > most else seen
 
 
-def narrowed(query: str, lo: int | None, hi: int | None) -> str:
-    """Add bounds of ``created_at`` (epoch seconds, UTC) to a query: from ``lo`` on, and before ``hi``."""
-    bounds = [
-        tql.Predicate(_CREATED_AT, operator, second)
-        for operator, second in ((tql.Operator.GTE, lo), (tql.Operator.LT, hi))
-        if second is not None
-    ]
-    return "~AND~".join(filter(None, [query, *map(tql.render, bounds)]))
+BEGINNING: Final = Place()
 
 
-def is_narrowable(query: str) -> bool:
-    """Tell whether bounds can be added to a query, as they cannot to raw text."""
-    if not query:
-        return True
+@attrs.frozen
+class WindowPosition:
+    """Where reading stands in a window of ``created_at``, the records with ``lo <= created_at < hi``.
+
+    Attributes:
+        lo: In epoch seconds (UTC), as ``hi``; None: the user's own bound.
+        cursor: The id of the last record received.
+        after: The id of the last record handed over, where that is another one.
+        disordered: Whether a page was not newest first.
+        place: Where its reader stands.
+    """
+
+    lo: int | None
+    hi: int | None
+    cursor: str | None = None
+    after: str | None = None
+    disordered: bool = False
+    place: Place = BEGINNING
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it with what its reader knows."""
+        members = attrs.asdict(self, filter=lambda field, _: field.name != "place")
+        return {**self.place.to_json(), **members}
+
+
+@attrs.frozen
+class ConcurrentPosition:
+    """Where several readers stand in a query: what remains of it, in windows, newest first."""
+
+    windows: tuple[WindowPosition, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it."""
+        return {"pieces": [window.to_json() for window in self.windows]}
+
+
+QueryPosition: TypeAlias = Place | ConcurrentPosition
+
+
+@attrs.frozen
+class MergedPosition:
+    """Where reading stands in several queries that are merged.
+
+    Attributes:
+        parts: Where it stands in each.
+        second: The ``created_at`` (epoch seconds, UTC) of the last record.
+        seen: The ids handed over of that second, or of lists that are not sorted.
+    """
+
+    parts: tuple[QueryPosition, ...]
+    second: int | None = None
+    seen: frozenset[str] = frozenset()
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it."""
+        parts = [part.to_json() for part in self.parts]
+        return {"parts": parts, "second": self.second, "seen": sorted(self.seen)}
+
+
+Position: TypeAlias = QueryPosition | MergedPosition
+
+
+def read_position(value: object, queries: int = 1) -> Position:
+    """Read what ``to_json`` wrote, in this version or an earlier one; nothing is the beginning.
+
+    Args:
+        value: JSON.
+        queries: How many queries it is of.
+
+    Raises:
+        InvalidRequestError: It is damaged.
+    """
+    if queries == 1:
+        return _read_query(value)
+    if not is_json_object(value):
+        raise damaged()
+    parts = value.get("parts", [{}] * queries)
+    if not is_json_array(parts) or len(parts) != queries:
+        raise damaged()
+    return MergedPosition(
+        tuple(map(_read_query, parts)), _optional(value, "second", int), _texts(value.get("seen", []))
+    )
+
+
+def _read_query(value: object) -> QueryPosition:
+    if not is_json_object(value):
+        raise damaged()
+    if "pieces" in value:
+        if not is_json_array(value["pieces"]):
+            raise damaged()
+        return ConcurrentPosition(tuple(map(_read_window, value["pieces"])))
+    if value.keys() - {"after", "second", "seen", "since"}:
+        raise damaged()
+    return _read_place(value)
+
+
+def _read_window(value: object) -> WindowPosition:
+    if not is_json_object(value) or not {"lo", "hi", "disordered"} <= value.keys():
+        raise damaged()
+    lo, hi = _optional(value, "lo", int), _optional(value, "hi", int)
+    cursor, after = _optional(value, "cursor", str), _optional(value, "after", str)
+    disordered = bool(_optional(value, "disordered", bool))
+    place = _read_place({**value, "after": after or cursor or None}, is_sorted=not disordered)
+    return WindowPosition(lo, hi, cursor, after, disordered, place)
+
+
+def _read_place(value: Mapping[str, Any], *, is_sorted: bool = True) -> Place:
+    after, since = _optional(value, "after", str), _optional(value, "since", str)
+    second, seen = _optional(value, "second", int), value.get("seen")
+    if seen is None:  # as in earlier versions
+        return Place(after, since=after, is_sorted=is_sorted)
+    place = Place(after, second, _texts(seen), since, is_sorted)
     try:
-        return tql.render(tql.parse(query)) == query
-    except FilterError:
-        return False
+        _ = place.moment
+    except (ValueError, OverflowError, OSError):
+        raise damaged() from None
+    return place
+
+
+def _optional(value: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
+    member = value.get(name)
+    if member is not None and type(member) is not kind:
+        raise damaged()
+    return member
+
+
+def _texts(value: object) -> frozenset[str]:
+    if not is_list_of_text(value):
+        raise damaged()
+    return frozenset(value)
+
+
+def damaged() -> InvalidRequestError:
+    """Make the error for a checkpoint whose position does not fit its list."""
+    return InvalidRequestError("this checkpoint's position is damaged: start the list anew without it")

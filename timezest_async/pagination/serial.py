@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -19,9 +18,9 @@ from timezest_async.errors import (
     ValidationError,
 )
 from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
-from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.pages import Fetched, Page, PageReader
-from timezest_async.pagination.places import Place, is_narrowable, narrowed
+from timezest_async.pagination.places import Place
+from timezest_async.pagination.queries import Query
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 
 T = TypeVar("T")
@@ -35,8 +34,8 @@ class SerialSource(QuerySource[T]):
 
     Args:
         reader: Reads the pages.
-        query: TQL text, or ``""``.
-        position: From ``position()`` of an earlier source, or what starts one (``{"after": id}``, ``{}``).
+        query: The query.
+        position: Where it starts.
         backwards: Whether to walk from older to newer by ``previous_page``.
         wanted: How many records are wanted at most; reading ahead stops there.
     """
@@ -44,25 +43,20 @@ class SerialSource(QuerySource[T]):
     def __init__(
         self,
         reader: PageReader[T],
-        query: str,
-        position: Mapping[str, Any],
+        query: Query,
+        position: Place,
         *,
         backwards: bool = False,
         wanted: int | None = None,
     ) -> None:
-        after = position.get("after")
-        if not isinstance(after, str | None) or position.keys() - {"after", "second", "seen", "since"}:
-            raise damaged()
         self._reader = reader
         self._query = query
         self.backwards = backwards
         self._wanted = wanted
-        self._after = after
-        self._place = Place.read(position, after, is_sorted=reader.is_sorted)
+        self._place = attrs.evolve(position, is_sorted=reader.is_sorted)
         self._left: Place | None = None
         self._page: Page[T] = Page(())
-        cursor = {"ending_before" if backwards else "starting_after": after} if after else {}
-        self._chain = self._chain_from(reader.first_url(query, cursor))
+        self._chain = self._chain_from(reader.first_url(query, position.after, backwards=backwards))
         self._reading: asyncio.Task[Fetched[T]] | None = None
         self._read = 0
 
@@ -105,7 +99,7 @@ class SerialSource(QuerySource[T]):
                 await self._go_on_without_cursor(begun_again())
                 continue
             self._read += fetched.count
-            self._after, self._place = self._last_taken(), place
+            self._place = place
             self._page = page
             self._show(page.data[::-1] if self.backwards else page.data)
         return True
@@ -123,7 +117,7 @@ class SerialSource(QuerySource[T]):
         url = None if place == self._left else await self._url_from(place)
         if url is None:
             raise error
-        self._after, self._place, self._left = self._last_taken(), place, place
+        self._place = self._left = place
         self._show(())
         self._chain = self._chain_from(url)
 
@@ -132,15 +126,15 @@ class SerialSource(QuerySource[T]):
             onward = place.onward(self._query)
             return None if onward is None else self._reader.first_url(*onward)
         if place.since is not None:
-            return self._reader.first_url(self._query, {"ending_before": place.since})
+            return self._reader.first_url(self._query, place.since, backwards=True)
         # Only a cursor leads to newer records: that of the newest one that is there of those passed.
-        for query in (self._query, ""):
+        for query in (self._query, Query()):
             onward = place.onward(query)
             passed = (
                 None if onward is None else await find(self._reader, onward[0], partial(_is_behind, place))
             )
             if passed is not None:
-                return self._reader.first_url(self._query, {"ending_before": passed.id})
+                return self._reader.first_url(self._query, passed.id, backwards=True)
         return None
 
     async def _leads_on(self, place: Place, page: Page[T]) -> bool:
@@ -154,7 +148,6 @@ class SerialSource(QuerySource[T]):
             self._query,
             place,
             page,
-            last=self._last_taken(),
             cursor=self._chain.cursor,
             backwards=self.backwards,
         )
@@ -168,14 +161,14 @@ class SerialSource(QuerySource[T]):
         It is then the newest page of a list that was begun again.
         """
         start, end = place.moment, getattr(page.data[-1], "created_at", None) if page.data else None
-        if start is None or not isinstance(end, datetime) or not is_narrowable(self._query):
+        if start is None or not isinstance(end, datetime) or not self._query.is_narrowable:
             return False
         # Of the place's own second, what was before the beginning is not known.
         start += timedelta(seconds=place.since is not None)
         if end < start:
             return False
         known = {one.id for one in page.data}.union(place.seen or ())  # type: ignore[attr-defined]  # every record has an id
-        between = narrowed(self._query, int(start.timestamp()), int(end.timestamp()) + 1)
+        between = self._query.narrowed(int(start.timestamp()), int(end.timestamp()) + 1)
         missed = await find(
             self._reader,
             between,
@@ -201,17 +194,12 @@ class SerialSource(QuerySource[T]):
                 self._pass_gap()
         return attrs.evolve(self._page, data=tuple(records[::-1] if self.backwards else records))
 
-    def _last_taken(self) -> str | None:
-        behind = self._behind()
-        return self._records[behind - 1].id if behind else self._after  # type: ignore[attr-defined]  # as above
-
     def _place_after(self, count: int) -> Place:
-        return self._place.after(self._records[:count], backwards=self.backwards)
+        return self._place.advanced(self._records[:count], backwards=self.backwards)
 
-    def position(self) -> dict[str, Any]:
-        """Tell the id of the last record handed over, and the place there."""
-        after = self._last_taken()
-        return {} if after is None else {"after": after, **self._place_after(self._behind()).to_json()}
+    def position(self) -> Place:
+        """Return where reading stands after the last record handed over."""
+        return self._place_after(self._behind())
 
     def close(self) -> None:
         """Stop reading ahead."""

@@ -11,6 +11,7 @@ import attrs
 
 from timezest_async.pagination.gaps import Gap, Gaps, next_gap
 from timezest_async.pagination.pages import Page
+from timezest_async.pagination.places import Position, QueryPosition
 
 T = TypeVar("T")
 
@@ -44,8 +45,8 @@ class Source(ABC, Generic[T]):
         return Page(tuple(records[::-1] if self.backwards else records))
 
     @abstractmethod
-    def position(self) -> dict[str, Any]:
-        """Tell as JSON where to go on after the last record handed over."""
+    def position(self) -> Position:
+        """Return where to go on after the last record handed over."""
 
     @abstractmethod
     def close(self) -> None:
@@ -93,6 +94,10 @@ class QuerySource(Source[T]):
     """How many of them can be taken before the next gap, or the end."""
     _placed: Sequence[T] = ()
     _places: Mapping[str, int] = {}
+
+    @abstractmethod
+    def position(self) -> QueryPosition:
+        """Return where to go on after the last record handed over."""
 
     @abstractmethod
     def peek(self) -> T | None:

@@ -22,12 +22,12 @@ No I/O, clock or asyncio here, and nothing about records but their times.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import ge
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from timezest_async.errors import InvalidRequestError
-from timezest_async.pagination.places import BEGINNING, Place
+from timezest_async.pagination.places import BEGINNING, ConcurrentPosition, Place, WindowPosition
 from timezest_async.pagination.windows.planner import (
     BufferedPage,
     PageRequest,
@@ -39,15 +39,6 @@ from timezest_async.pagination.windows.planner import (
 T = TypeVar("T")
 
 AUTO_CONCURRENCY = 8
-
-_Value = TypeVar("_Value", int, str)
-
-
-def _member(described: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
-    value = described[name]
-    if value is None or isinstance(value, kind):
-        return value
-    raise TypeError(f"{name} is {value!r}, neither null nor {kind.__name__}")
 
 
 class WindowReader(Generic[T]):
@@ -69,7 +60,7 @@ class WindowReader(Generic[T]):
         tuning: Figures for choosing splits; the default is the one that simulation found best.
 
     Raises:
-        InvalidRequestError: A number is out of range, or ``state`` is not what `state` returns.
+        InvalidRequestError: A number is out of range.
     """
 
     def __init__(
@@ -79,7 +70,7 @@ class WindowReader(Generic[T]):
         buffer_pages: int = 180,
         floor: int | None = None,
         slot_seconds: float = 60 / 180,
-        state: Mapping[str, Any] | None = None,
+        state: ConcurrentPosition | None = None,
         tuning: Tuning | None = None,
     ) -> None:
         readers = AUTO_CONCURRENCY if concurrency == "auto" else concurrency
@@ -222,8 +213,8 @@ class WindowReader(Generic[T]):
 
     def state(
         self, *, handed_over: int | None = None, last_id: str | None = None, place: Place = BEGINNING
-    ) -> dict[str, Any]:
-        """Describe what remains to be handed over, as data for JSON.
+    ) -> ConcurrentPosition:
+        """Describe what remains to be handed over.
 
         Pages that wait for their turn are lost with the process, so each piece is described by what reads its
         first record that was not handed over.
@@ -237,7 +228,7 @@ class WindowReader(Generic[T]):
             self._describe(piece, piece.pages[0] if piece.pages else piece) for piece in self._pieces
         ]
         if self._taken is None or handed_over is None:
-            return {"pieces": remaining}
+            return ConcurrentPosition(tuple(remaining))
         piece, page = self._taken
         if handed_over < len(page.items):
             if handed_over:
@@ -246,20 +237,13 @@ class WindowReader(Generic[T]):
                 page = BufferedPage(page.items, None, last_id, place)
             is_first = bool(self._pieces) and self._pieces[0] is piece
             remaining[: int(is_first)] = [self._describe(piece, page)]
-        return {"pieces": remaining}
+        return ConcurrentPosition(tuple(remaining))
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        try:
-            for described in state["pieces"]:
-                lo, hi = _member(described, "lo", int), _member(described, "hi", int)
-                piece = self._add(len(self._pieces), lo=lo, hi=hi)
-                piece.cursor = _member(described, "cursor", str)
-                piece.after = _member(described, "after", str)
-                piece.disordered = bool(described["disordered"])
-                after = piece.after or piece.cursor or None
-                piece.place = Place.read(described, after, is_sorted=not piece.disordered)
-        except (KeyError, TypeError) as error:
-            raise InvalidRequestError(f"not the state of a concurrent reading: {error}") from None
+    def _restore(self, state: ConcurrentPosition) -> None:
+        for window in state.windows:
+            piece = self._add(len(self._pieces), lo=window.lo, hi=window.hi)
+            piece.cursor, piece.after = window.cursor, window.after
+            piece.disordered, piece.place = window.disordered, window.place
 
     def _within_reach(self) -> list[Piece[T]]:
         """Return the unread pieces whose next page is expected among the next ``buffer_pages``."""
@@ -299,12 +283,5 @@ class WindowReader(Generic[T]):
             self._pieces.remove(piece)
 
     @staticmethod
-    def _describe(piece: Piece[T], start: Piece[T] | BufferedPage[T]) -> dict[str, Any]:
-        return {
-            "lo": piece.lo,
-            "hi": piece.hi,
-            "cursor": start.cursor,
-            "after": start.after,
-            "disordered": piece.disordered,
-            **start.place.to_json(),
-        }
+    def _describe(piece: Piece[T], start: Piece[T] | BufferedPage[T]) -> WindowPosition:
+        return WindowPosition(piece.lo, piece.hi, start.cursor, start.after, piece.disordered, start.place)

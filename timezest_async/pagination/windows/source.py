@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast
 
 import yarl
 
-from timezest_async import tql
 from timezest_async.budget import Reservation
-from timezest_async.errors import FilterError, PaginationError, TimeZestError
+from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.chain import Chain, begun_again, leads_on
-from timezest_async.pagination.checkpoints import damaged
 from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
-from timezest_async.pagination.places import Place, narrowed
+from timezest_async.pagination.places import ConcurrentPosition, Place, QueryPosition, WindowPosition
+from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 from timezest_async.pagination.windows.planner import PageRequest
@@ -28,8 +27,6 @@ T = TypeVar("T")
 BUFFER_PAGES: Final = 180
 """Pages in flight or waiting for their turn: as many as one minute's budget."""
 
-_CREATED_AT: Final = tql.scheduling_request.created_at
-
 
 class ConcurrentSource(QuerySource[T]):
     """One query's records in the order of a single reader, but read by several.
@@ -39,7 +36,7 @@ class ConcurrentSource(QuerySource[T]):
 
     Args:
         reader: Reads the pages.
-        query: TQL text, or ``""``.
+        query: The query.
         position: From ``position()`` of an earlier source of either way of reading.
         concurrency: How many requests may be in flight at once, or ``"auto"``.
         wanted: How many records are wanted at most.
@@ -48,8 +45,8 @@ class ConcurrentSource(QuerySource[T]):
     def __init__(
         self,
         reader: PageReader[T],
-        query: str,
-        position: Mapping[str, Any],
+        query: Query,
+        position: QueryPosition,
         *,
         concurrency: int | Literal["auto"],
         wanted: int | None = None,
@@ -59,7 +56,7 @@ class ConcurrentSource(QuerySource[T]):
         self._windows = WindowReader[T](
             concurrency=concurrency,
             buffer_pages=BUFFER_PAGES if wanted is None else min(BUFFER_PAGES, 1 + wanted // PAGE_SIZE),
-            floor=_floor(query),
+            floor=query.floor,
             slot_seconds=reader.slot_seconds,
             state=_state(position),
         )
@@ -107,14 +104,14 @@ class ConcurrentSource(QuerySource[T]):
         self.peek()
         return super().take()
 
-    def position(self) -> dict[str, Any]:
-        """Describe every piece of the list that is not handed over yet."""
+    def position(self) -> ConcurrentPosition:
+        """Return where reading stands in every window that is not handed over yet."""
         behind = self._behind()
         last: Any = self._records[behind - 1] if behind else None
         return self._windows.state(
             handed_over=behind,
             last_id=None if last is None else last.id,
-            place=self._windows.place_taken.after(self._records[:behind]),
+            place=self._windows.place_taken.advanced(self._records[:behind]),
         )
 
     def close(self) -> None:
@@ -160,7 +157,7 @@ class ConcurrentSource(QuerySource[T]):
             self._windows.request_failed(request)
             self._fail(error)
             return
-        place = self._windows.place_of(request).after(page.data)
+        place = self._windows.place_of(request).advanced(page.data)
         chain = self._chains[request.piece]
         goes_on = self._windows.page_arrived(
             request,
@@ -186,8 +183,7 @@ class ConcurrentSource(QuerySource[T]):
         except (*CURSOR_GONE, PaginationError) as error:
             failure = error
         else:
-            last = request.after or request.cursor
-            if await leads_on(self._reader, self._query, place, page, last=last, cursor=chain.cursor):
+            if await leads_on(self._reader, self._query, place, page, cursor=chain.cursor):
                 return page
             failure = begun_again()
         onward = place.onward(self._query, request.lo, request.hi)
@@ -209,9 +205,7 @@ class ConcurrentSource(QuerySource[T]):
         chain = self._chains.get(request.piece)
         if chain is None:
             after = request.after or request.cursor
-            url = self._reader.first_url(
-                narrowed(self._query, request.lo, request.hi), {"starting_after": after} if after else {}
-            )
+            url = self._reader.first_url(self._query.narrowed(request.lo, request.hi), after or None)
             chain = self._chains[request.piece] = Chain(self._reader, url)
         return chain
 
@@ -243,17 +237,13 @@ def _give_back(slot: Reservation, _: asyncio.Task[None]) -> None:
     slot.release()
 
 
-def _state(position: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Read a position as the state of a reading by windows; None for a list's beginning."""
-    if "pieces" in position:
+def _state(position: QueryPosition) -> ConcurrentPosition | None:
+    """Return a position as that of a reading by windows; None for a list's beginning."""
+    if isinstance(position, ConcurrentPosition):
         return position
-    after = position.get("after")
-    if not isinstance(after, str | None) or position.keys() - {"after", "second", "seen", "since"}:
-        raise damaged()
-    if after is None:
+    if position.after is None:
         return None
-    piece = {"lo": None, "hi": None, "cursor": after, "after": None, "disordered": False}
-    return {"pieces": [{**position, **piece}]}
+    return ConcurrentPosition((WindowPosition(None, None, cursor=position.after, place=position),))
 
 
 def _cursor(request: PageRequest, page: Page[Any]) -> str:
@@ -266,19 +256,3 @@ def _cursor(request: PageRequest, page: Page[Any]) -> str:
             last: str = record.id
             return last
     return request.after or request.cursor or ""
-
-
-def _floor(query: str) -> int | None:
-    """Find the oldest ``created_at`` that a query admits, if it says so."""
-    try:
-        expression = tql.parse(query)
-    except FilterError:  # all records, or raw text
-        return None
-    floors = [
-        leaf.value
-        for leaf in tql.leaves(expression)
-        if isinstance(leaf, tql.Predicate)
-        and leaf.attribute.path == _CREATED_AT.path
-        and leaf.operator in {tql.Operator.GT, tql.Operator.GTE, tql.Operator.EQ}
-    ]
-    return max((floor for floor in floors if isinstance(floor, int)), default=None)
