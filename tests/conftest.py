@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.secrets.search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
+from tests.secret_search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
 from timezest_async import RateLimiter, TimeZestClient
 from timezest_async.sandbox import Sandbox
 

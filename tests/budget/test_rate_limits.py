@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests import support
-from tests.transport import virtual
+from tests import support, virtual
 from timezest_async.budget import RateLimiter, Slot
 from timezest_async.errors import ConfigurationError
 

@@ -12,10 +12,9 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests import support
+from tests import support, virtual
 from tests.budget.test_redis_simulated import MARGIN, Process, Service, insist, limiter_of
-from tests.transport import virtual
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 
 LIMIT, PERIOD = 18, 6.0

@@ -21,7 +21,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from tests import support
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from timezest_async.budget import Slot
 from timezest_async.budget.redis import connections as redis_connections
 from timezest_async.budget.redis.limiter import RedisRateLimiter

@@ -11,9 +11,8 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests import support
-from tests.transport import virtual
-from tests.transport.redis_server import RedisServer
+from tests import support, virtual
+from tests.servers.redis_server import RedisServer
 from timezest_async.budget import Slot
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 from timezest_async.budget.redis.memory import News

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests import support
+from tests import support, virtual
 from tests.budget.test_rate_limits import FATES, Server, limiter_of, use
-from tests.transport import virtual
 from timezest_async.budget import RateLimiter
 from timezest_async.errors import BudgetExhaustedError, ConfigurationError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.cli.served import KEY, Served, serving
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
+from tests.servers.served import KEY, Served, serving
 from timezest_async.cli import connections, main
 from timezest_async.cli.connections import Service
 from timezest_async.cli.wording import in_options

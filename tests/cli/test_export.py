@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.cli.served import KEY, Served, serving
+from tests.servers.served import KEY, Served, serving
 from timezest_async import RateLimiter, tql
 from timezest_async.cli import conditions, exporting, main, progress, terminal
 from timezest_async.cli.conditions import Conditions

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.served import KEY, Served, serving
+from tests.servers.served import KEY, Served, serving
 from timezest_async.cli import main
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.faults import AnswerLost, Status

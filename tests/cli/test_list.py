@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
-from tests.cli.served import KEY, Served, serving
 from tests.cli.test_commands import COMMAND
+from tests.servers.served import KEY, Served, serving
 from tests.support import examples
 from timezest_async.cli import main, tables
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.served import KEY, Served, serving
+from tests.servers.served import KEY, Served, serving
 from timezest_async.cli import main
 
 Run = Callable[..., tuple[int, str, str]]

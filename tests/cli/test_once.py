@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.served import KEY, Served, serving
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
+from tests.servers.served import KEY, Served, serving
 from timezest_async.cli import main
 from timezest_async.sandbox import AnswerLost, Status
 

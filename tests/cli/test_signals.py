@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.cli.served import KEY, serving
+from tests.servers.served import KEY, serving
 from timezest_async.cli import application
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when signals are heeded")

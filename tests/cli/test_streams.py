@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.served import KEY, Served, serving
+from tests.servers.served import KEY, Served, serving
 from timezest_async.cli import main, terminal
 
 Run = Callable[..., tuple[int, bytes, str]]

@@ -23,7 +23,7 @@ from hypothesis import given, settings, strategies as st
 
 from tests import support
 from tests.export import readers
-from tests.transport import servers
+from tests.servers import scripted as servers
 from timezest_async import Checkpoint, RateLimiter, SchedulingRequest, TimeZestClient, TimeZestError, export
 from timezest_async.export.formats import columns, make_writer, selection as formats
 from timezest_async.export.job_state import Place

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.export import readers
-from tests.transport import servers
+from tests.servers import scripted as servers
 from timezest_async import (
     ConfigurationError,
     RateLimiter,

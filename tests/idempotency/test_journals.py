@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from timezest_async import (
     ConfigurationError,
     ConnectionFailedError,

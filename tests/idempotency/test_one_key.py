@@ -16,9 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests import virtual
 from tests.idempotency.world import LEASE, SETTLE, TIMEOUT, Fate, KilledError, Worker, World
 from tests.support import examples
-from tests.transport import virtual
 from timezest_async import Created, MemoryJournal, TimeZestError
 
 FATES: st.SearchStrategy[Fate] = st.sampled_from(

@@ -12,7 +12,7 @@ import pytest
 import yarl
 from hypothesis import given, settings, strategies as st
 
-from tests.pagination.service import Service, evaluator, record
+from tests.servers.list_service import Service, evaluator, record
 from tests.support import examples
 from timezest_async import Checkpoint, F, PaginationError, TimeZestError, UnexpectedResponseError
 from timezest_async.pagination.links import follow

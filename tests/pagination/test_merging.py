@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.pagination.service import Service, evaluator, record
+from tests.servers.list_service import Service, evaluator, record
 from timezest_async import Checkpoint, F, PaginationError, ServerError, TimeZestClient, tql
 from timezest_async.models import SchedulingRequest
 from timezest_async.sandbox import Sandbox, Status

@@ -10,7 +10,7 @@ import yarl
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.pagination.service import Service, record
+from tests.servers.list_service import Service, record
 from timezest_async import (
     Checkpoint,
     F,

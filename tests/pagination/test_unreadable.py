@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.pagination.service import CONVERTER, Service, record
+from tests.servers.list_service import CONVERTER, Service, record
 from tests.support import examples
 from timezest_async import F, InvalidRequestError, NotFoundError, UnexpectedResponseError, UnreadableRecord
 from timezest_async.endpoints import AgentsEndpoint

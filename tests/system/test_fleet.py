@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.servers.redis_server import RedisServer
 from tests.support import FULL
-from tests.transport.redis_server import RedisServer
 from timezest_async.sandbox import (
     ActsLate,
     AnswerLost,

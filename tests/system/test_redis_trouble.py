@@ -12,7 +12,7 @@ import pytest
 
 from tests import support
 from tests.budget.test_redis_limits import end, start_workers, tell
-from tests.transport.redis_server import RedisServer
+from tests.servers.redis_server import RedisServer
 from timezest_async.sandbox import Sandbox
 
 LIMIT, PERIOD, MARGIN, PROCESSES = 18, 2.0, 0.05, 3

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
+import aiohttp
 import pytest
 import stamina
 import yarl
 from aioresponses import aioresponses
 
-from tests.support_aioresponses import MockableResponse
 from timezest_async import errors
 from timezest_async.transport import Transport
 
 URL = "https://api.timezest.com/v1/scheduling_requests"
+
+
+class MockableResponse(aiohttp.ClientResponse):
+    """aiohttp 3.14 wants a stream writer that aioresponses does not give it (its issue 289)."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        named.setdefault("stream_writer", mock.Mock(output_size=0))
+        super().__init__(*arguments, **named)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ import stamina
 from hypothesis import given, settings, strategies as st
 from multidict import CIMultiDict
 
-from tests import support
-from tests.transport import virtual
+from tests import support, virtual
 from timezest_async import errors
 from timezest_async.budget import RateLimiter
 from timezest_async.transport import RequestEvent, Transport, aiohttp_edge as wire

@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.transport.servers import hang_up, listening, raw, reset, respond, serving, silence
+from tests.servers.scripted import hang_up, listening, raw, reset, respond, serving, silence
 from timezest_async import errors
 from timezest_async.budget import RateLimiter
 from timezest_async.transport import Transport, sessions

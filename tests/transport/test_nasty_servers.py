@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stamina
 
-from tests.transport.servers import (
+from tests.servers.scripted import (
     Step,
     drip,
     endless,

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from multidict import CIMultiDict
 
-from tests import support
-from tests.transport import virtual
+from tests import support, virtual
 from tests.transport.test_calls import Reply, play
 from timezest_async import errors
 from timezest_async.budget import RateLimiter

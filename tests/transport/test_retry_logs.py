@@ -12,7 +12,7 @@ import pytest
 import stamina
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 
-from tests.transport.servers import hang_up, respond, serving
+from tests.servers.scripted import hang_up, respond, serving
 from timezest_async import errors
 from timezest_async.budget import RateLimiter
 from timezest_async.transport import Transport

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import stamina
 
-from tests.transport.servers import Step, drip, hang_up, raw, reset, respond, serving, silence
+from tests.servers.scripted import Step, drip, hang_up, raw, reset, respond, serving, silence
 from timezest_async import errors
 from timezest_async.transport import RequestEvent, Transport
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.transport.servers import hang_up, respond, serving
+from tests.servers.scripted import hang_up, respond, serving
 from timezest_async.errors import ConfigurationError
 from timezest_async.transport import Transport
 from timezest_async.transport.sessions import MAX_CONNECTIONS

@@ -12,7 +12,7 @@ import pytest
 import stamina
 import trustme
 
-from tests.transport.servers import respond, serving
+from tests.servers.scripted import respond, serving
 from timezest_async import errors
 from timezest_async.transport import Transport
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from tests.secrets.search import MARKER
-from tests.secrets.spellings import SPELLINGS, AnySpelling
+from tests.secret_search import MARKER
+from tests.spellings import SPELLINGS, AnySpelling
 from timezest_async.redaction import MASK, Secret, redact, redact_json
 
 keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=12, max_size=70)

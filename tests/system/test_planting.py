@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.secrets.search import MARKER, watching_logs
-from tests.secrets.spellings import SPELLINGS, AnySpelling
+from tests.secret_search import MARKER, watching_logs
+from tests.servers.scripted import listening
+from tests.spellings import SPELLINGS, AnySpelling
 from tests.support import FULL
-from tests.transport.servers import listening
 from timezest_async import F, RateLimiter, TimeZestClient, TimeZestError, export
 from timezest_async.transport.hooks import EVENTS
 

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.chaos.leaks import leaks, sockets
+from tests.system.leaks import leaks, sockets
 from timezest_async import (
     AssociatedEntity,
     Checkpoint,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
-from tests.secrets.search import Search
+from tests.secret_search import Search
 
 Spell = Callable[[str], str]
 

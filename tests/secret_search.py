@@ -29,7 +29,7 @@ from timezest_async import TimeZestError
 MARKER = "k3y+that/must=not.show"
 """An API key to be found wherever it is, quoted or in base64."""
 
-_TESTS = str(Path(__file__).parents[1])
+_TESTS = str(Path(__file__).parent)
 _SANDBOX = "/timezest_async/sandbox/"
 
 

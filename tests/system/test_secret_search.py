@@ -11,7 +11,7 @@ from urllib.parse import quote
 import attrs
 import pytest
 
-from tests.secrets.search import (
+from tests.secret_search import (
     Search,
     watching_expected_errors,
     watching_logs,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import support
-from tests.cli.served import KEY, Served, serving
+from tests.servers.served import KEY, Served, serving
 from timezest_async import F, TimeZestClient, TimeZestError, TriggerMode
 
 SOME = (F.status == "new") | F.end_user_name.like("a")

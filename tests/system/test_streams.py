@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.leaks import leaks
-from tests.chaos.storms import Weather, records, script, seeds
+from tests.system.leaks import leaks
+from tests.system.storms import Weather, records, script, seeds
 from timezest_async import (
     APIStatusError,
     BudgetExhaustedError,

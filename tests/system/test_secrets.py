@@ -18,7 +18,7 @@ import pytest
 import stamina
 import trustme
 
-from tests.secrets.search import (
+from tests.secret_search import (
     MARKER,
     Search,
     watching_expected_errors,
@@ -26,7 +26,7 @@ from tests.secrets.search import (
     watching_warnings,
     watching_what_python_swallows,
 )
-from tests.transport.servers import Step, drip, hang_up, raw, reset, respond, serving, silence
+from tests.servers.scripted import Step, drip, hang_up, raw, reset, respond, serving, silence
 from timezest_async import (
     AssociatedEntity,
     AuthenticationError,

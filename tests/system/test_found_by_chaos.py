@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.storms import records
+from tests.system.storms import records
 from timezest_async import (
     F,
     PaginationError,

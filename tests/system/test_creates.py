@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.chaos.leaks import leaks
-from tests.chaos.storms import seeds
+from tests.system.leaks import leaks
+from tests.system.storms import seeds
 from timezest_async import (
     APIStatusError,
     AssociatedEntity,
