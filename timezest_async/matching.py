@@ -31,11 +31,11 @@ from timezest_async.models import (
     SchedulingRequest,
     Team,
 )
-from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.nodes import And, Expression, Predicate, register_matcher
 from timezest_async.tql.operators import Kind, Operator
 from timezest_async.tql.schema import SCHEMAS, attributes_of
 from timezest_async.tql.traversal import fold
+from timezest_async.tql.values import ComparedAttribute
 
 _Values: TypeAlias = list[Any]
 _Step: TypeAlias = Callable[[Any, list[bool]], bool]
@@ -50,7 +50,7 @@ _RECORDS: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def matches(expression: Expression[Any], record: Any) -> bool:
-    """Tell whether a record satisfies a filter; ``Expression.matches`` calls this.
+    """Return whether a record satisfies a filter; ``Expression.matches`` calls this.
 
     Args:
         expression: Of any depth; what is shared within it is looked at once.
@@ -137,7 +137,7 @@ _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
 }
 
 
-def _fitting(attribute: Attribute[Any, Any], comparison: Operator, value: Any) -> Callable[[Any], bool]:
+def _fitting(attribute: ComparedAttribute[Any], comparison: Operator, value: Any) -> Callable[[Any], bool]:
     """Make the test of one value of the attribute, which is never None."""
     if comparison is Operator.IN:
         return frozenset(value).__contains__

@@ -25,7 +25,7 @@ from timezest_async.models import (
 )
 from timezest_async.serialization.converter import StructureError, structure
 from timezest_async.tql import scheduling_request as F
-from timezest_async.tql.ids import kind_of_id
+from timezest_async.tql.values import id_type_of
 
 
 def creation_parameters(
@@ -122,7 +122,7 @@ def _text(value: object, name: str) -> str:
 
 def _id(value: object, name: str, *prefixes: str) -> str:
     text = _text(value, name)
-    return text if kind_of_id(text) is None else check_id(text, name, *prefixes)
+    return text if id_type_of(text) is None else check_id(text, name, *prefixes)
 
 
 def _trigger_mode(value: object) -> TriggerMode:

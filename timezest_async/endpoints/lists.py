@@ -19,7 +19,7 @@ from timezest_async.pagination import (
     check_on_unreadable,
 )
 from timezest_async.serialization.converter import ListStructurer
-from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
+from timezest_async.tql.values import ID_TYPES, id_type_of
 from timezest_async.transport import Transport
 
 T = TypeVar("T")
@@ -146,10 +146,12 @@ def check_id(id: object, name: str, *prefixes: str) -> str:
             f"{name} takes the id of a record, such as 'sreq_p4fvlg5FUuKSviNNemZzAO' (letters, digits, _ and "
             f"-), not {id!r:.100}"
         )
-    kind = kind_of_id(id)
-    if kind is not None and kind.prefix not in prefixes:
-        wanted = " or ".join(KINDS_OF_ID[prefix].name for prefix in prefixes)
-        raise InvalidRequestError(f"{name} takes the id of {wanted}, but {id!r:.100} is that of {kind.name}")
+    id_type = id_type_of(id)
+    if id_type is not None and id_type.prefix not in prefixes:
+        wanted = " or ".join(ID_TYPES[prefix].name for prefix in prefixes)
+        raise InvalidRequestError(
+            f"{name} takes the id of {wanted}, but {id!r:.100} is that of {id_type.name}"
+        )
     return id
 
 

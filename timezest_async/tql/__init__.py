@@ -3,11 +3,10 @@
 Pure: nothing here knows HTTP or records.
 """
 
-from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.attributes import (
+    Attribute,
     Boolean,
     Id,
-    Moment,
     Number,
     Reference,
     String,
@@ -34,6 +33,7 @@ from timezest_async.tql.schema import (
     team,
 )
 from timezest_async.tql.traversal import leaves
+from timezest_async.tql.values import Moment
 
 __all__ = [
     "AgentAttributes",

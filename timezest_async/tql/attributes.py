@@ -1,28 +1,190 @@
 """One class per kind of attribute, each with only the operators that its kind takes.
 
 A type checker sees only the legal ones; at run time the illegal ones raise an error that names the legal
-ones. All of them go through ``Attribute.operate`` and ``Attribute.accept``, where values are checked and
-brought into canonical form.
+ones. All of them go through ``Attribute.operate``: it coerces the value, then builds the predicate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, cast
 
-from timezest_async.tql.attribute_base import Attribute, V, shown
-from timezest_async.tql.ids import KINDS_OF_ID, kind_of_id
-from timezest_async.tql.nodes import And, E, Expression, Predicate
-from timezest_async.tql.operators import Kind, Operator
+from timezest_async.errors import UnsupportedOperatorError
+from timezest_async.tql.documentation import Documentation
+from timezest_async.tql.nodes import And, Expression, Predicate
+from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
+from timezest_async.tql.values import (
+    E,
+    Moment,
+    Value,
+    coerce_bool,
+    coerce_int,
+    coerce_list,
+    coerce_reference,
+    coerce_scalar,
+    coerce_text,
+    coerce_timestamp,
+    python_name,
+    refuse_empty_range,
+    refuse_value,
+)
 
-Moment: TypeAlias = int | datetime | date
-"""What a timestamp is compared with: epoch seconds, an aware datetime, or a date (midnight UTC)."""
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
-_FIRST_SECOND: Final = -62_135_596_800  # 0001-01-01
-_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59
+    V = TypeVarWithDefault("V", default=Any)
+else:
+    V = TypeVar("V")
+
+_OPERATORS: Final = {method: operator for operator, method in METHODS.items()} | {"between": Operator.GTE}
+
+
+class Attribute(Generic[E, V]):
+    """A filterable attribute of an entity; ``==`` and ``!=`` are what all kinds take.
+
+    Attributes:
+        table: The class that defines it.
+        entity: Such as ``"scheduling_request"``.
+        name: Such as ``"status"``.
+        path: Both, as TQL spells it: ``"scheduling_request.status"``.
+        is_many_valued: Whether one record may hold several values, so that ``==`` means "any of them is"
+            and ``!=`` "none of them is".
+        is_ticket_number: Whether ``#1234`` and ``1234`` are the same to EQ, and different to IN.
+    """
+
+    __slots__ = ("entity", "is_many_valued", "name", "path", "table")
+
+    kind: ClassVar[Kind]
+    is_ticket_number: ClassVar[bool] = False
+
+    table: type[E]
+    entity: str
+    name: str
+    path: str
+    is_many_valued: bool
+
+    def __init__(self, *, many_valued: bool = False) -> None:
+        self.is_many_valued = many_valued
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__doc__ = cast("str", Documentation(cls.__doc__))
+
+    def bind(self, table: type[Any], entity: str, name: str) -> None:
+        """Set the attribute's place in the table that defines it."""
+        self.table = table
+        self.entity = entity
+        self.name = name
+        self.path = f"{entity}.{name}"
+
+    def __eq__(self, other: V) -> Predicate[E]:  # type: ignore[override]  # the DSL's point
+        return self.operate(Operator.EQ, other)
+
+    def __ne__(self, other: V) -> Predicate[E]:  # type: ignore[override]  # as above
+        return self.operate(Operator.NOT_EQ, other)
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def operate(self, operator: Operator, value: object) -> Predicate[E]:
+        """Build the predicate ``attribute operator value``, checked.
+
+        Raises:
+            UnsupportedOperatorError: The kind does not take the operator.
+            InvalidValueError: The value does not fit the kind.
+        """
+        return Predicate[E].of_coerced(self, operator, self.coerce(operator, value))
+
+    def coerce(self, operator: Operator, value: object) -> Value:
+        """Check an operator and a value, and bring the value into the form that predicates hold.
+
+        Raises:
+            UnsupportedOperatorError: The kind does not take the operator.
+            InvalidValueError: The value does not fit the kind.
+        """
+        if operator not in LEGAL[self.kind]:
+            self._refuse_operator(operator)
+        if operator is Operator.IN or operator is Operator.NOT_IN:
+            return coerce_list(self.path, operator, value, self._coerce_text)
+        if isinstance(value, Attribute):
+            refuse_value(
+                self.path,
+                cast("object", value),
+                "TQL compares an attribute with a value, not with another attribute",
+            )
+        return self._coerce(operator, coerce_scalar(self.path, value))
+
+    def _coerce(self, operator: Operator, value: object) -> Value:  # noqa: ARG002 - timestamps look at it
+        return self._coerce_text(value)
+
+    def _coerce_text(self, value: object) -> str:
+        return coerce_text(self.path, value)
+
+    def _refuse_operator(self, operator: Operator) -> NoReturn:
+        legal = ", ".join(LEGAL[self.kind])
+        raise UnsupportedOperatorError(
+            f"`{self.path}` is {self._described()} and takes {legal}; {operator} is for "
+            f"{kinds_taking(operator)} attributes",
+            attribute=self.path,
+            operator=operator.value,
+        )
+
+    def _described(self) -> str:
+        return f"{'an' if self.kind is Kind.ID else 'a'} {self.kind}"
+
+    def __repr__(self) -> str:
+        return python_name(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.table, self.name)
+
+    def __copy__(self) -> Attribute[E, V]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Attribute[E, V]:
+        return self
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which so reject what these would refuse at run time.
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _OPERATORS:
+                self._refuse_operator(_OPERATORS[name])
+            if name.startswith("_"):  # asked for by copy, pickle, and the like
+                raise AttributeError(name)
+            methods = [METHODS.get(operator, SYMBOLS.get(operator)) for operator in LEGAL[self.kind]]
+            raise AttributeError(f"{self!r} has no {name!r}: {self._described()} takes {', '.join(methods)}")
+
+        def __lt__(self, other: object) -> Predicate[E]:
+            return self.operate(Operator.LT, other)
+
+        def __le__(self, other: object) -> Predicate[E]:
+            return self.operate(Operator.LTE, other)
+
+        def __gt__(self, other: object) -> Predicate[E]:
+            return self.operate(Operator.GT, other)
+
+        def __ge__(self, other: object) -> Predicate[E]:
+            return self.operate(Operator.GTE, other)
+
+        def __contains__(self, item: object) -> NoReturn:
+            raise TypeError(
+                f"`in` cannot be overloaded: write {self!r}.in_([...]) or {self!r}.like({item!r})"
+            )
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"{self!r} is an attribute to filter on and holds no values to iterate over")
+
+        def __bool__(self) -> NoReturn:
+            raise TypeError(f"{self!r} has no truth value: compare it, as in {self!r} == ...")
+
+        def _needs_comparison(self, _other: object = None) -> NoReturn:
+            raise TypeError(
+                f"&, | and ~ take comparisons, and bind tighter than == and <: put each comparison in "
+                f"parentheses, as in ({self!r} == ...) & (...)"
+            )
+
+        __and__ = __rand__ = __or__ = __ror__ = __invert__ = _needs_comparison
 
 
 class _Listed(Attribute[E, V]):
@@ -44,17 +206,12 @@ class _Ordered(Attribute[E, V]):
 
     __slots__ = ()
 
-    def __lt__(self, other: V) -> Predicate[E]:
-        return self.operate(Operator.LT, other)
-
-    def __le__(self, other: V) -> Predicate[E]:
-        return self.operate(Operator.LTE, other)
-
-    def __gt__(self, other: V) -> Predicate[E]:
-        return self.operate(Operator.GT, other)
-
-    def __ge__(self, other: V) -> Predicate[E]:
-        return self.operate(Operator.GTE, other)
+    if TYPE_CHECKING:
+        # At run time all attributes have these, to refuse them where the kind does not take them.
+        def __lt__(self, other: V) -> Predicate[E]: ...
+        def __le__(self, other: V) -> Predicate[E]: ...
+        def __gt__(self, other: V) -> Predicate[E]: ...
+        def __ge__(self, other: V) -> Predicate[E]: ...
 
     def between(self, start: V, end: V) -> Expression[E]:
         """Match ``start <= attribute < end``: neighbouring ranges share no record.
@@ -64,16 +221,8 @@ class _Ordered(Attribute[E, V]):
         """
         first, last = self.operate(Operator.GTE, start), self.operate(Operator.LT, end)
         if cast("int", first.value) >= cast("int", last.value):
-            self._refuse_value(
-                (start, end), f"this range is empty, since its end is left out: {self._next_end(start, end)}"
-            )
+            refuse_empty_range(self.path, start, end)
         return And((first, last))
-
-    def _next_end(self, start: object, end: object) -> str:
-        """Say what range was probably meant."""
-        if start != end:
-            return f"write .between({shown(end)}, {shown(start)})"
-        return f"write {self!r} == {shown(start)} for this value alone"
 
 
 class String(_Listed[E, str]):
@@ -90,22 +239,15 @@ class String(_Listed[E, str]):
         """Match records whose attribute does not contain the text (and is not null)."""
         return self.operate(Operator.NOT_LIKE, part)
 
-    def _accept_one(self, operator: Operator, value: object) -> str:  # noqa: ARG002 - one signature for all kinds
-        return self._accept_text(value)
-
 
 class TicketNumber(String[E]):
     """A String that holds ticket numbers: EQ takes ``1234`` and ``#1234`` alike, IN only as written."""
 
     __slots__ = ()
+    is_ticket_number = True
 
     def __init__(self) -> None:
         super().__init__(many_valued=True)
-
-    @property
-    def is_ticket_number(self) -> bool:
-        """Whether ``#1234`` and ``1234`` are the same to EQ, and different to IN: yes."""
-        return True
 
 
 class Id(Attribute[E, V]):
@@ -120,8 +262,8 @@ class Id(Attribute[E, V]):
         super().__init__(many_valued=True)
         self.value_type = value_type
 
-    def _accept_one(self, operator: Operator, value: object) -> str | int:  # noqa: ARG002 - as above
-        return self._accept_text(value) if self.value_type is str else self._accept_int(value)
+    def _coerce(self, operator: Operator, value: object) -> Value:  # noqa: ARG002 - as above
+        return (coerce_text if self.value_type is str else coerce_int)(self.path, value)
 
 
 class Reference(_Listed[E, str]):
@@ -140,18 +282,8 @@ class Reference(_Listed[E, str]):
         super().__init__(many_valued=many_valued)
         self.prefix = prefix
 
-    def _accept_text(self, value: object) -> str:
-        text = super()._accept_text(value)
-        kind = kind_of_id(text)
-        if kind is not None and kind.prefix != self.prefix:
-            wanted = KINDS_OF_ID[self.prefix].name
-            self._refuse_value(
-                text, f"is the id of {kind.name}, and this takes the id of {wanted}; {kind.way}"
-            )
-        return text
-
-    def _accept_one(self, operator: Operator, value: object) -> str:  # noqa: ARG002 - as above
-        return self._accept_text(value)
+    def _coerce_text(self, value: object) -> str:
+        return coerce_reference(self.path, self.prefix, value)
 
 
 class Timestamp(_Ordered[E, Moment]):
@@ -166,57 +298,8 @@ class Timestamp(_Ordered[E, Moment]):
     __slots__ = ()
     kind = Kind.TIMESTAMP
 
-    def _accept_one(self, operator: Operator, value: object) -> int:
-        if isinstance(value, datetime):
-            return self._in_range(self._seconds_of(operator, value), value)
-        if isinstance(value, date):
-            if operator in {Operator.EQ, Operator.NOT_EQ}:
-                self._refuse_value(
-                    value, f"is midnight UTC, which few times equal; {self._on_day(operator, value)}"
-                )
-            return (value - _EPOCH.date()) // timedelta(days=1) * 86400
-        if isinstance(value, str):
-            self._refuse_value(value, "takes a datetime, a date or epoch seconds; tql.parse(...) reads text")
-        if isinstance(value, float):
-            self._refuse_value(
-                value, "takes whole epoch seconds (int) or an aware datetime; a float loses seconds"
-            )
-        return self._in_range(self._accept_int(value), value)
-
-    def _on_day(self, operator: Operator, day: date) -> str:
-        if day == date.max:
-            return f"write {self!r} {'<' if operator is Operator.NOT_EQ else '>='} {_spelled(day)}"
-        negation = "~" if operator is Operator.NOT_EQ else ""
-        return (
-            f"for the whole day (UTC) write {negation}{self!r}.between({_spelled(day)}, "
-            f"{_spelled(day + timedelta(days=1))})"
-        )
-
-    def _next_end(self, start: object, end: object) -> str:
-        if start == end and type(start) is date and start != date.max:
-            return f"for one day write .between({_spelled(start)}, {_spelled(start + timedelta(days=1))})"
-        return super()._next_end(start, end)
-
-    def _in_range(self, seconds: int, value: object) -> int:
-        if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
-            is_long = isinstance(value, int) and 10**11 < value < 10**14
-            hint = " (these look like milliseconds)" if is_long else ""
-            self._refuse_value(value, f"takes epoch seconds within the years 1 to 9999{hint}")
-        return seconds
-
-    def _seconds_of(self, operator: Operator, moment: datetime) -> int:
-        if moment.utcoffset() is None:
-            self._refuse_value(
-                moment, "naive datetime: say which zone it is in, as in datetime(..., tzinfo=timezone.utc)"
-            )
-        seconds, fraction = divmod(moment - _EPOCH, _SECOND)
-        if fraction and operator in {Operator.EQ, Operator.NOT_EQ}:
-            self._refuse_value(moment, "has a fraction of a second, which no record's time can equal")
-        return seconds + bool(fraction and operator in {Operator.LT, Operator.GTE})
-
-
-def _spelled(day: date) -> str:
-    return f"date({day.year}, {day.month}, {day.day})"
+    def _coerce(self, operator: Operator, value: object) -> int:
+        return coerce_timestamp(self.path, operator, value)
 
 
 class Boolean(Attribute[E, bool]):
@@ -225,10 +308,8 @@ class Boolean(Attribute[E, bool]):
     __slots__ = ()
     kind = Kind.BOOLEAN
 
-    def _accept_one(self, operator: Operator, value: object) -> bool:  # noqa: ARG002 - as above
-        if not isinstance(value, bool):
-            self._refuse_value(value, "takes True or False")
-        return value
+    def _coerce(self, operator: Operator, value: object) -> bool:  # noqa: ARG002 - as above
+        return coerce_bool(self.path, value)
 
 
 class Number(_Ordered[E, int]):
@@ -237,11 +318,5 @@ class Number(_Ordered[E, int]):
     __slots__ = ()
     kind = Kind.NUMBER
 
-    def _accept_one(self, operator: Operator, value: object) -> int:  # noqa: ARG002 - as above
-        return self._accept_int(value)
-
-
-KINDS: Final[Mapping[Kind, type[Attribute[Any, Any]]]] = {
-    cls.kind: cls for cls in (String, Id, Reference, Timestamp, Boolean, Number)
-}
-"""The class of each kind."""
+    def _coerce(self, operator: Operator, value: object) -> int:  # noqa: ARG002 - as above
+        return coerce_int(self.path, value)

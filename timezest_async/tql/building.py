@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Self, cast
 
 from timezest_async.errors import FilterError
-from timezest_async.tql.nodes import And, E, Expression, Junction, Or, is_expression
-
-if TYPE_CHECKING:
-    from typing import Self
+from timezest_async.tql.nodes import And, Expression, Junction, Or, is_expression
+from timezest_async.tql.values import E
 
 
 def all_of(*expressions: Expression[E]) -> Expression[E]:

@@ -8,10 +8,7 @@ import itertools
 import textwrap
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
-
-if TYPE_CHECKING:
-    from timezest_async.tql.attribute_base import Attribute
+from typing import Any, cast
 
 
 class Documentation:
@@ -20,14 +17,14 @@ class Documentation:
     def __init__(self, of_class: str | None) -> None:
         self._of_class = of_class
 
-    def __get__(self, attribute: Attribute[Any, Any] | None, owner: type) -> str | None:
+    def __get__(self, attribute: Any, owner: type) -> str | None:
         if attribute is None:
             return self._of_class
-        return f"{docs_of(attribute.table).get(attribute.name, attribute.path)}\n\n{self._of_class}"
+        return f"{_docs_of(attribute.table).get(attribute.name, attribute.path)}\n\n{self._of_class}"
 
 
 @cache
-def docs_of(table: type) -> Mapping[str, str]:
+def _docs_of(table: type) -> Mapping[str, str]:
     """Read the texts under a table's attributes, which only its source holds; none where that is missing."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(table)))

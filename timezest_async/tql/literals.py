@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final, cast
 
 from timezest_async.errors import InvalidValueError
-from timezest_async.tql.attribute_base import Attribute, shown
-from timezest_async.tql.attributes import Id
+from timezest_async.tql.attributes import Attribute, Id
 from timezest_async.tql.operators import Kind, Operator
+from timezest_async.tql.values import safe_repr
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")  # Python refuses to read longer ones
 _RELATIVE: Final = re.compile(r"([+-]?)([0-9]{1,12})([wdhms])", re.IGNORECASE | re.ASCII)
@@ -48,7 +48,7 @@ def read_value(attribute: Attribute[Any, Any], operator: Operator, text: str, no
         return read(text)
     except ValueError as error:
         raise InvalidValueError(
-            f"`{attribute.path}`: {shown(text)}: {error}", attribute=attribute.path, value=text
+            f"`{attribute.path}`: {safe_repr(text)}: {error}", attribute=attribute.path, value=text
         ) from None
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from timezest_async.errors import FilterError
-from timezest_async.tql.attribute_base import Attribute, shown
+from timezest_async.tql.attributes import Attribute
 from timezest_async.tql.nodes import Expression, is_expression
 from timezest_async.tql.planning import Plan
 from timezest_async.tql.schema import SCHEMAS, Schema, attributes_of
+from timezest_async.tql.values import safe_repr
 
 EXAMPLES: Final[Mapping[str, str]] = {
     "scheduling_request": 'F.status == "new"',
@@ -29,7 +30,7 @@ def checked_filter(value: object, entity: str) -> Expression[Any]:
     """
     if not is_expression(value):
         raise FilterError(
-            f"a filter is an expression such as {EXAMPLES[entity]}, or TQL text, not {shown(value)}: "
+            f"a filter is an expression such as {EXAMPLES[entity]}, or TQL text, not {safe_repr(value)}: "
             f"{_advice(value, entity)}"
         )
     if value.entity not in {None, entity}:

@@ -8,25 +8,12 @@ looks. No function here recurses, so that a filter built by a program may be tho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeGuard, cast
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.operators import METHODS, SYMBOLS, Operator
-from timezest_async.tql.traversal import alike, build, fold, spell, steps_to
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    from timezest_async.tql.attribute_base import Attribute
-
-    E = TypeVarWithDefault("E", default=Any)
-else:
-    E = TypeVar("E")
-
-Value: TypeAlias = str | int | bool | tuple[str, ...]
-"""A canonical value: timestamps are epoch seconds, ``IN`` lists are tuples of distinct texts."""
+from timezest_async.tql.traversal import flatten, fold, format_tree, structurally_equal, unflatten
+from timezest_async.tql.values import ComparedAttribute, E, Value
 
 _NO_TRUTH = (
     "a filter has no truth value: write & for `and`, | for `or`, ~ for `not`, F.created_at.between(a, b) for "
@@ -84,7 +71,7 @@ class Expression(Generic[E]):
         return negation
 
     def matches(self, record: Any) -> bool:
-        """Tell whether a record satisfies this filter, as the service would.
+        """Return whether a record satisfies this filter, as the service would.
 
         SQL's logic holds for what a record does not have: a null attribute satisfies no comparison,
         negated or not, so that neither ``e`` nor ``~e`` matches such a record.
@@ -100,8 +87,8 @@ class Expression(Generic[E]):
         return _matcher(self, record)
 
     def same_as(self, other: object) -> bool:
-        """Tell whether another expression is built alike: same nodes, same order, same values."""
-        return is_expression(other) and alike(self, other, lambda leaf: leaf._leaf_key())
+        """Return whether another expression has the same structure: same nodes, same order, same values."""
+        return is_expression(other) and structurally_equal(self, other, lambda leaf: leaf._leaf_key())
 
     def __eq__(self, other: object) -> bool:
         return is_expression(other) and hash(self) == hash(other) and self.same_as(other)
@@ -130,14 +117,14 @@ class Expression(Generic[E]):
         raise TypeError(_NO_TRUTH)
 
     def __repr__(self) -> str:
-        """Give the Python that builds this expression."""
-        return spell(self, lambda node: node._repr_parts())
+        """Return the Python that builds this expression."""
+        return format_tree(self, lambda node: node._repr_parts())
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is frozen: build another expression instead")
+        self.__setattr__(name, None)
 
     def __copy__(self) -> Self:
         return self
@@ -164,20 +151,20 @@ class Predicate(Expression[E]):
     Args:
         attribute: An attribute of one of the tables, such as ``F.status``.
         operator: One that the attribute's kind takes.
-        value: Whatever the attribute accepts; it is kept in its canonical form (``Value``).
+        value: Whatever the attribute takes; it is kept as the attribute coerces it (``Value``).
     """
 
     __slots__ = ("attribute", "operator", "value")
 
-    attribute: Attribute[E, Any]
+    attribute: ComparedAttribute[E]
     operator: Operator
     value: Value
 
     # All nodes are made in __new__, which leaves no half-made node behind where something is refused.
-    def __new__(cls, attribute: Attribute[E, Any], operator: Operator, value: object) -> Self:
+    def __new__(cls, attribute: ComparedAttribute[E], operator: Operator, value: object) -> Self:
         """Build the predicate, checked."""
         try:
-            accept = attribute.accept
+            coerce = attribute.coerce
         except AttributeError:
             raise FilterError(
                 f"a Predicate is about an attribute such as F.status, not {attribute!r}"
@@ -186,10 +173,11 @@ class Predicate(Expression[E]):
             if operator not in list(Operator):
                 raise FilterError(f"{operator!r} is no operator; there are {', '.join(Operator)}")
             operator = Operator(operator)
-        return cls._make(attribute, operator, accept(operator, value))
+        return cls.of_coerced(attribute, operator, coerce(operator, value))
 
     @classmethod
-    def _make(cls, attribute: Attribute[E, Any], operator: Operator, value: Value) -> Self:
+    def of_coerced(cls, attribute: ComparedAttribute[E], operator: Operator, value: Value) -> Self:
+        """Build the predicate from a value that the attribute has coerced for the operator."""
         predicate = object.__new__(cls)
         _set(predicate, "attribute", attribute)
         _set(predicate, "operator", operator)
@@ -201,8 +189,8 @@ class Predicate(Expression[E]):
         return self.with_operator(self.operator.negated, self.value)
 
     def with_operator(self, operator: Operator, value: Value) -> Predicate[E]:
-        """Build a predicate on the same attribute from a value known to be canonical."""
-        return self._make(self.attribute, operator, value)
+        """Build a predicate on the same attribute from a coerced value."""
+        return self.of_coerced(self.attribute, operator, value)
 
     def _leaf_key(self) -> object:
         # The type keeps 1 apart from True, which Python holds equal.
@@ -293,7 +281,7 @@ class Junction(Expression[E]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As a flat list: pickle would recurse into terms.
-        return build, (steps_to(self),)
+        return unflatten, (flatten(self),)
 
 
 class And(Junction[E]):
@@ -317,7 +305,7 @@ Or.dual = And
 
 
 def is_expression(value: object) -> TypeGuard[Expression[Any]]:
-    """Tell whether a value is a filter."""
+    """Return whether a value is a filter."""
     return isinstance(value, Expression)
 
 
@@ -328,7 +316,7 @@ def _listed(terms: Iterable[Expression[E]], junction: str) -> list[Expression[E]
 
 
 def operand(value: Expression[E], symbol: str) -> Expression[E]:
-    """Check that what is to be joined is a filter; give it back.
+    """Check that what is to be joined is a filter, and return it.
 
     Raises:
         TypeError: It is not: most likely a comparison without parentheses.

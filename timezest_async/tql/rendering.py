@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
 from timezest_async.tql.building import Raw
-from timezest_async.tql.nodes import And, Expression, Or, Predicate, Value
+from timezest_async.tql.nodes import And, Expression, Or, Predicate
+from timezest_async.tql.values import Value
 
 FOREIGN: Final = re.compile(
     r"[&|=<>\[\]{};]|\A[!*%'\u2018-\u201e\u00ab\u00bb`]|[*%]\Z|\A(?i:null|none|nil)\Z"

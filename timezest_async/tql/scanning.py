@@ -16,7 +16,7 @@ from timezest_async.errors import (
     InvalidValueError,
     UnsupportedOperatorError,
 )
-from timezest_async.tql.attribute_base import Attribute
+from timezest_async.tql.attributes import Attribute
 from timezest_async.tql.literals import read_value
 from timezest_async.tql.nodes import Predicate
 from timezest_async.tql.operators import LEGAL, NO_NULL, Operator
@@ -245,7 +245,7 @@ class Scanner:
             operator = _OPERATORS[word.upper()]
         if operator not in LEGAL[attribute.kind]:
             try:
-                attribute.accept(operator, "")
+                attribute.coerce(operator, "")
             except UnsupportedOperatorError as error:
                 raise self.locate(error, start) from None
         return operator

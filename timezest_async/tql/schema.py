@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from timezest_async.errors import FilterError, UnknownAttributeError
-from timezest_async.tql.attribute_base import Attribute
 from timezest_async.tql.attributes import (
+    Attribute,
     Boolean,
     Id,
     Number,

@@ -1,21 +1,25 @@
-"""Ways through a tree of expressions, without recursion: it may be thousands of levels deep."""
+"""Traversal of trees, without recursion: an expression may be thousands of levels deep."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
-if TYPE_CHECKING:
-    from timezest_async.tql.nodes import Expression, Junction
 
+class Tree(Protocol):
+    """A node of a tree."""
+
+    @property
+    def terms(self) -> Sequence[Any]:
+        """The nodes right below, of the same type; none for a leaf."""
+        ...
+
+
+T = TypeVar("T", bound=Tree)
 R = TypeVar("R")
 
 
-def fold(
-    root: Expression[Any],
-    leaf: Callable[[Expression[Any]], R],
-    join: Callable[[Expression[Any], list[R]], R],
-) -> R:
+def fold(root: T, leaf: Callable[[T], R], join: Callable[[T, list[R]], R]) -> R:
     """Compute a value from the leaves up, left to right, without recursion, once for each shared node.
 
     A value is let go when the last junction that needs it has its own, so that values as large as what lies
@@ -23,15 +27,15 @@ def fold(
 
     Args:
         root: Where to start.
-        leaf: Gives the value of a predicate or raw text.
-        join: Gives the value of a junction from those of its terms, in order.
+        leaf: Returns the value of a leaf.
+        join: Returns the value of a node from those of its terms, in order.
     """
     uses: dict[int, int] = {}
     for node in nodes(root):
         for term in node.terms:
             uses[id(term)] = uses.get(id(term), 0) + 1
     results: dict[int, R] = {}
-    stack: list[Expression[Any]] = [root]
+    stack: list[T] = [root]
     while stack:
         node = stack[-1]
         if id(node) in results:
@@ -49,36 +53,34 @@ def fold(
     return results[id(root)]
 
 
-Step: TypeAlias = "Expression[Any] | tuple[type[Junction[Any]], tuple[int, ...]]"
-"""A leaf, or a kind of junction and which of the steps before it are its terms."""
+Step: TypeAlias = T | tuple[type[T], tuple[int, ...]]
+"""A leaf, or the class of a node and which of the steps before it are its terms."""
 
 
-def steps_to(root: Expression[Any]) -> list[Step]:
-    """List how to build a tree from its leaves up; ``build`` does it."""
-    steps: list[Step] = []
+def flatten(root: T) -> list[Step[T]]:
+    """Return the steps that build a tree from its leaves up; ``unflatten`` takes them."""
+    steps: list[Step[T]] = []
 
-    def add(step: Step) -> int:
+    def add(step: Step[T]) -> int:
         steps.append(step)
         return len(steps) - 1
 
-    fold(
-        root,
-        add,
-        lambda node, parts: add((cast("type[Junction[Any]]", type(node)), tuple(parts))),
-    )
+    fold(root, add, lambda node, parts: add((type(node), tuple(parts))))
     return steps
 
 
-def build(steps: list[Step]) -> Expression[Any]:
-    """Build the tree that ``steps_to`` listed."""
-    built: list[Expression[Any]] = []
+def unflatten(steps: list[Step[T]]) -> T:
+    """Build the tree that ``flatten`` took apart."""
+    built: list[Any] = []
     for step in steps:
-        built.append(step[0]([built[part] for part in step[1]]) if isinstance(step, tuple) else step)
-    return built[-1]
+        built.append(
+            cast("Any", step[0])([built[part] for part in step[1]]) if isinstance(step, tuple) else step
+        )
+    return cast("T", built[-1])
 
 
-def alike(a: Expression[Any], b: Expression[Any], key: Callable[[Expression[Any]], object]) -> bool:
-    """Tell whether two trees have the same nodes in the same order, their leaves compared by a key."""
+def structurally_equal(a: T, b: T, key: Callable[[T], object]) -> bool:
+    """Return whether two trees have the same nodes in the same order, their leaves compared by a key."""
     pairs = [(a, b)]
     compared: set[tuple[int, int]] = set()  # nodes may be shared, and so be met again
     while pairs:
@@ -94,12 +96,10 @@ def alike(a: Expression[Any], b: Expression[Any], key: Callable[[Expression[Any]
     return True
 
 
-def spell(
-    root: Expression[Any], parts_of: Callable[[Expression[Any]], Sequence[str | Expression[Any]]]
-) -> str:
-    """Write a tree, given the pieces of text and the terms that each node is written as, in order."""
+def format_tree(root: Tree, parts_of: Callable[[Any], Sequence[str | Tree]]) -> str:
+    """Return a tree as text, given the text and terms that each node is written as."""
     pieces: list[str] = []
-    stack: list[str | Expression[Any]] = [root]
+    stack: list[str | Tree] = [root]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
@@ -109,10 +109,10 @@ def spell(
     return "".join(pieces)
 
 
-def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
+def nodes(root: T) -> Iterator[T]:
     """Yield each distinct node from a root down, left to right, each before its terms."""
     seen: set[int] = set()
-    stack: list[Expression[Any]] = [root]
+    stack: list[T] = [root]
     while stack:
         node = stack.pop()
         if id(node) in seen:
@@ -122,6 +122,6 @@ def nodes(root: Expression[Any]) -> Iterator[Expression[Any]]:
         stack.extend(reversed(node.terms))
 
 
-def leaves(root: Expression[Any]) -> Iterator[Expression[Any]]:
-    """Yield each distinct predicate and raw text node below a root, left to right."""
+def leaves(root: T) -> Iterator[T]:
+    """Yield each distinct leaf below a root, left to right."""
     return (node for node in nodes(root) if not node.terms)
