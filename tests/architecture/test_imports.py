@@ -19,7 +19,7 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-LOWEST = {"_version", "errors", "redaction", "checks"}
+LOWEST = {"_version", "errors", "redaction", "checks", "event_loops", "redis_connections"}
 BELOW_TRANSPORT = LOWEST | {"tql", "models", "matching", "serialization", "budget"}
 BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency"}
 BELOW_CHANGES = BELOW_ENDPOINTS | {"endpoints", "client"}
@@ -31,7 +31,9 @@ MAY_IMPORT = {
     "checks": {"errors"},
     "tql": {"errors", "checks"},
     "models": {"errors", "checks"},
-    "budget": {"errors", "checks", "redaction"},
+    "event_loops": set[str](),
+    "redis_connections": {"errors", "event_loops", "redaction"},
+    "budget": LOWEST - {"_version"},
     "matching": {"errors", "tql", "models"},
     "serialization": {"errors", "checks", "models"},
     "transport": LOWEST | {"budget", "serialization"},

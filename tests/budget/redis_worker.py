@@ -16,11 +16,11 @@ time.time = lambda: true_time() + plan["skew"]
 
 import asyncio  # noqa: E402 - the loop is to have the wrong clock too
 
-from timezest_async.budget.redis import connections as redis_connections  # noqa: E402 - as above
+from timezest_async.budget.redis import script as budget_script  # noqa: E402 - as above
 
 if plan.get("steps_clock"):
     # The clock of a host cannot be set here: what Redis tells of it can.
-    redis_connections.SCRIPT = redis_connections.SCRIPT.replace(
+    budget_script.SCRIPT = budget_script.SCRIPT.replace(
         "local time = redis.call('TIME')",
         "local time = redis.call('TIME')\ntime[1] = time[1] + (redis.call('GET', 'clock step') or 0)",
     )

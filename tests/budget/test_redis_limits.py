@@ -23,7 +23,7 @@ import redis.asyncio
 from tests import support
 from tests.servers.redis_server import RedisServer
 from timezest_async.budget import Slot
-from timezest_async.budget.redis import connections as redis_connections
+from timezest_async.budget.redis import script as budget_script
 from timezest_async.budget.redis.limiter import RedisRateLimiter
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.sandbox import Sandbox
@@ -294,8 +294,8 @@ async def test_the_key_is_nowhere(server: RedisServer) -> None:
         shown = (
             repr(limiter)
             + repr(vars(limiter))
-            + repr(vars(limiter._courier))
-            + repr(vars(limiter._courier._connections))
+            + repr(vars(limiter._coordinator))
+            + repr(vars(limiter._coordinator._connections))
         )
         for secret in (KEY, PASSWORD):
             assert not any(secret.encode() in text for text in stored)
@@ -409,7 +409,7 @@ def test_unfit_arguments_are_refused(
     shown = str(caught.value)
     trace = caught.value.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename.startswith(str(Path(redis_connections.__file__).parent)):
+        if trace.tb_frame.f_code.co_filename.startswith(str(Path(budget_script.__file__).parent)):
             shown += repr(trace.tb_frame.f_locals)
         trace = trace.tb_next
     assert PASSWORD not in shown

@@ -401,7 +401,7 @@ def test_a_waiter_cancelled_at_the_very_moment_of_its_turn_gives_it_on(link: red
         slot = await limiter.acquire()
         unlucky = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(0.1)
-        [waiter] = limiter._courier._waiters.values()
+        [waiter] = limiter._coordinator._waiters.values()
         began = clock()
         slot.release()
         while not waiter.outcome.done():
@@ -586,7 +586,7 @@ def test_what_the_budget_cannot_meet_it_says_at_once(link: redis.Redis) -> None:
         # A refusal at another process pushes back who waits here.
         await asyncio.sleep(0.001)
         assert clock() == pytest.approx(began, abs=0.01)
-        one._courier.settle("nobody", None, News(pause=21.0))
+        one._coordinator.settle("nobody", None, News(pause=21.0))
         results = await asyncio.gather(*line, waiting, return_exceptions=True)
         assert [type(result).__name__ for result in results] == ["NamedSlot"] * 2 + [
             "BudgetExhaustedError"

@@ -4,7 +4,8 @@ Knows windows, shares, waiting lines and refusals; knows neither HTTP nor what t
 """
 
 from timezest_async.budget.limiter import RateLimiter
-from timezest_async.budget.protocols import Limiter, Slot
+from timezest_async.budget.protocols import Limiter
 from timezest_async.budget.reservations import Reservation
+from timezest_async.budget.slots import Slot
 
 __all__ = ["Limiter", "RateLimiter", "Reservation", "Slot"]

@@ -19,40 +19,30 @@ from collections.abc import Callable
 import attrs
 
 from timezest_async.budget.alarms import Alarm, Timer, call_later
-from timezest_async.budget.protocols import LOST_GRACE, Slot, exhausted
+from timezest_async.budget.protocols import exhausted
 from timezest_async.budget.refusals import Refusals
 from timezest_async.budget.shares import Share
+from timezest_async.budget.slots import NEVER_SENT, Outcome, SettledOnce, Slot
 from timezest_async.checks import check_count, check_seconds
 
 
-class _Slot:
-    __slots__ = ("_limiter", "_settled", "pause", "ticket")
+class _Slot(SettledOnce):
+    """A slot of one of the budget's windows.
+
+    Args:
+        limiter: The budget.
+        ticket: Its request's place in the line.
+        pause: The number of the last pause before it.
+    """
+
+    __slots__ = ("_limiter", "pause", "ticket")
 
     def __init__(self, limiter: RateLimiter, ticket: int, pause: int) -> None:
-        self._limiter = limiter
-        self._settled = False
-        self.ticket = ticket
-        self.pause = pause
+        super().__init__()
+        self._limiter, self.ticket, self.pause = limiter, ticket, pause
 
-    def answered(self) -> None:
-        if self._settle():
-            self._limiter.settle(self.pause, 0.0, answered=True)
-
-    def limited(self, pause: float | None) -> None:
-        if self._settle():
-            self._limiter.refuse(self.pause, pause)
-
-    def lost(self) -> None:
-        if self._settle():
-            self._limiter.settle(self.pause, LOST_GRACE)
-
-    def release(self) -> None:
-        if self._settle():
-            self._limiter.settle(self.pause, None)
-
-    def _settle(self) -> bool:
-        settled, self._settled = self._settled, True
-        return not settled
+    def on_outcome(self, outcome: Outcome) -> None:
+        self._limiter.settle(self.pause, outcome)
 
 
 @attrs.define(order=True)
@@ -190,7 +180,7 @@ class RateLimiter:
                     outcome.cancel()
                 self._leave(waiter)
             elif outcome.done() and not outcome.cancelled() and outcome.result() is None:
-                self.settle(waiter.pause, None)
+                self.settle(waiter.pause, NEVER_SENT)
             raise
         if wait is not None:
             raise exhausted(wait, within or 0.0)
@@ -218,34 +208,22 @@ class RateLimiter:
         self._refusals.pause(now, seconds)
         self._turn_away(now)
 
-    def settle(self, pause: int, grace: float | None, *, answered: bool = False) -> None:
+    def settle(self, pause: int, outcome: Outcome) -> None:
         """End a slot's flight; called by slots, not by users.
 
         Args:
             pause: The number of the last pause before the slot.
-            grace: Seconds from now on after which the request counts; None if it was never sent.
-            answered: Whether the service answered, and did not refuse.
-        """
-        self._refusals.settled(pause, answered=answered)
-        self._land(grace)
-
-    def refuse(self, pause: int, seconds: float | None) -> None:
-        """End the flight of a slot whose request was refused; called by slots, not by users.
-
-        Args:
-            pause: The number of the last pause before the slot.
-            seconds: What the service asked for; None where it did not say.
+            outcome: What became of its request.
         """
         now = self._clock()
-        self._refusals.refused(now, pause, seconds)
-        self._look_again_at = -math.inf
-        self._land(0.0)
-
-    def _land(self, grace: float | None) -> None:
-        now = self._clock()
+        if outcome.refused:
+            self._refusals.refused(now, pause, outcome.pause)
+            self._look_again_at = -math.inf
+        else:
+            self._refusals.settled(pause, answered=outcome.answered)
         self._in_flight -= 1
-        if grace is not None:
-            heapq.heappush(self._freed_at, now + grace + self.period + self.margin)
+        if outcome.grace is not None:
+            heapq.heappush(self._freed_at, now + outcome.grace + self.period + self.margin)
         if now >= self._look_again_at:
             self._turn_away(now)
         self._wake()

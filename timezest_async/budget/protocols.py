@@ -4,35 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from timezest_async.budget.slots import Slot
 from timezest_async.errors import BudgetExhaustedError
-
-LOST_GRACE = 1.0
-"""Seconds after a time-out or a cancellation within which the service may still count the request."""
-
-
-class Slot(Protocol):
-    """The right to send one request. Exactly one of its methods is called; further calls do nothing."""
-
-    def answered(self) -> None:
-        """Note that the response headers have arrived: the request counts from now on."""
-        ...
-
-    def limited(self, pause: float | None) -> None:
-        """Note a 429, and let nobody send for a while.
-
-        Args:
-            pause: The seconds that the service asked for; None where it did not say, and the budget has to
-                guess.
-        """
-        ...
-
-    def lost(self) -> None:
-        """Note that the request was sent, or may have been, and that nobody listens any more."""
-        ...
-
-    def release(self) -> None:
-        """Give the slot back: it is certain that the request was never sent."""
-        ...
 
 
 class Limiter(Protocol):

@@ -7,7 +7,8 @@ import contextlib
 
 import attrs
 
-from timezest_async.budget.protocols import Limiter, Slot
+from timezest_async.budget.protocols import Limiter
+from timezest_async.budget.slots import Slot
 from timezest_async.errors import BudgetExhaustedError, RequestTimeoutError
 
 

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from timezest_async.budget.protocols import Limiter, Slot, exhausted
+from timezest_async.budget.protocols import Limiter, exhausted
+from timezest_async.budget.slots import ANSWERED, Outcome, SettledOnce, Slot
 from timezest_async.checks import check_count
 from timezest_async.errors import ConfigurationError
 
 
-class _ShareSlot:
+class _ShareSlot(SettledOnce):
     """A slot of the share together with one of the whole."""
 
     __slots__ = ("part", "slot")
 
     def __init__(self, part: Slot, slot: Slot) -> None:
+        super().__init__()
         self.part, self.slot = part, slot
 
-    def answered(self) -> None:
-        self.part.answered()
-        self.slot.answered()
-
-    def limited(self, pause: float | None) -> None:
-        self.part.answered()
-        self.slot.limited(pause)
-
-    def lost(self) -> None:
-        self.part.lost()
-        self.slot.lost()
-
-    def release(self) -> None:
-        self.part.release()
-        self.slot.release()
+    def on_outcome(self, outcome: Outcome) -> None:
+        # A 429 is the whole's affair: the pause holds for everybody.
+        (ANSWERED if outcome.refused else outcome).settle(self.part)
+        outcome.settle(self.slot)
 
 
 class Share:

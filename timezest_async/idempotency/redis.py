@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import Collection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
-from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
 from timezest_async.idempotency.entries import check_duration
 from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE, Intent
 from timezest_async.redaction import Secret
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from timezest_async.redis_connections import RedisConnections
 
 _TIMEOUT: Final = 5.0
 """Seconds for one question."""
@@ -127,21 +122,16 @@ class RedisJournal:
         self.lease: float = check_duration("lease", lease)
         self._keep = max(1, round(check_duration("keep", keep) * 1000))
         self._prefix = prefix
-        self._url = url
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: Redis | None = None
-        self._guard: AsyncGenerator[None, None] | None = None
-        # Read now, so that a wrong URL shows where it stands; nothing connects before it is needed.
-        _client_of(url)
+        self._connections = RedisConnections(
+            url, _TIMEOUT, argument="url", user="RedisJournal", purpose="journal"
+        )
 
     def __repr__(self) -> str:
         return "RedisJournal(...)"
 
     async def close(self) -> None:
         """Close the connection; asking again opens it again."""
-        guard, self._guard = self._guard, None
-        if guard is not None and self._loop is asyncio.get_running_loop():
-            await guard.aclose()
+        await self._connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -207,73 +197,8 @@ class RedisJournal:
             ConfigurationError: Redis refuses these credentials.
             ConnectionFailedError: Redis does not do it now.
         """
-        failure: TimeZestError
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                client = await self._connected()
-                return await client.register_script(script)(keys=keys, args=list(arguments))
-        except TimeoutError:
-            failure = _unavailable(f"it did not answer within {_TIMEOUT:g} s")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told without Redis's own context
-            failure = _explained(error)
-        raise failure
-
-    async def _connected(self) -> Redis:
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._guard is None or self._loop is not loop:
-            # Connections of a loop that is gone cannot be closed any more; dropping them must do.
-            self._loop, self._client = loop, _client_of(self._url)
-            # asyncio.run ends every asynchronous generator before it closes its loop.
-            self._guard = _closed_with_loop(self._client)
-            await anext(self._guard)
-        return self._client
-
-
-async def _closed_with_loop(client: Redis) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await client.aclose()
-
-
-def _client_of(url: Secret) -> Redis:
-    try:
-        # Lazy, since it belongs to an extra.
-        from redis.asyncio import Redis  # noqa: PLC0415
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "RedisJournal needs the redis package: pip install 'timezest-async[redis]'."
-        ) from None
-    with contextlib.suppress(ValueError, TypeError):
-        # Tries again at once, for a connection that went stale: each step may be taken twice.
-        client: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # its **kwargs are bare
-            url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        )
-        return client
-    # Not chained: the parser's own message may repeat the password.
-    raise ConfigurationError(
-        "url is not a URL of Redis: give one such as 'redis://user:password@host:6379/0', 'rediss://…' for"
-        " TLS, or 'unix:///path/to/socket'."
-    )
-
-
-def _explained(error: Exception) -> TimeZestError:
-    from redis.exceptions import AuthenticationError, NoPermissionError  # noqa: PLC0415 - as above
-
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return ConfigurationError(
-            f"Redis refuses these credentials for the journal: {error} It needs to run EVALSHA and"
-            " SCRIPT LOAD, and to read and write the keys 'timezest:*'."
-        )
-    return _unavailable(f"{type(error).__name__}: {error}".rstrip(". "))
-
-
-def _unavailable(reason: str) -> ConnectionFailedError:
-    return ConnectionFailedError(
-        f"The journal cannot be asked, so nothing was sent: Redis: {reason}.", never_sent=True
-    )
+        await self._connections.open()
+        return await self._connections.run(script, keys, *arguments)
 
 
 def _text(value: bytes | str | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.event_loops import close_with_loop
 
 MAX_CONNECTIONS = 64
 """Connections at one time. More than the budget could use, few enough for any server and proxy."""
@@ -67,10 +68,7 @@ class Sessions:
         if self._own is None or self._own.closed or self._own_loop is not loop:
             await self._discard()
             self._own, self._own_loop = self._open(), loop
-            # asyncio.run ends every asynchronous generator before it closes its loop, so this one
-            # closes the connections of a client that outlives its loop, while they still can be.
-            self._guard = _close_with_loop(self._own)
-            await anext(self._guard)
+            self._guard = await close_with_loop(self._own.close)
             self._ever_opened = True
         return self._own
 
@@ -125,13 +123,6 @@ class Sessions:
                 source=self,
                 stacklevel=2,
             )
-
-
-async def _close_with_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await session.close()
 
 
 def _caller() -> str:

@@ -6,62 +6,45 @@ import math
 from collections.abc import Callable
 
 from timezest_async.budget.limiter import RateLimiter
-from timezest_async.budget.protocols import LOST_GRACE, Slot
-from timezest_async.budget.redis.coordinator import Courier
+from timezest_async.budget.redis.coordinator import Coordinator
 from timezest_async.budget.redis.memory import News, Terms
 from timezest_async.budget.redis.questions import Waiter
+from timezest_async.budget.slots import Outcome, SettledOnce, Slot
 from timezest_async.errors import BudgetExhaustedError
 
 
-class NamedSlot:
+class NamedSlot(SettledOnce):
     """A slot of the shared budget, or of the share of a process apart; both know it by its name.
 
     Args:
-        courier: Tells Redis what becomes of it.
+        coordinator: Tells Redis what becomes of it.
         apart: Counts it in the share.
         name: The request's.
         waiter: Who waited for it, if Redis gave it.
         own: The slot of the process's share, if that gave it.
     """
 
-    __slots__ = ("_apart", "_courier", "_name", "_settled", "own", "waiter")
+    __slots__ = ("_apart", "_coordinator", "_name", "own", "waiter")
 
     def __init__(
-        self, courier: Courier, apart: Apart, name: str, waiter: Waiter | None = None, own: Slot | None = None
+        self,
+        coordinator: Coordinator,
+        apart: Apart,
+        name: str,
+        waiter: Waiter | None = None,
+        own: Slot | None = None,
     ) -> None:
-        self._courier, self._apart, self._name = courier, apart, name
+        super().__init__()
+        self._coordinator, self._apart, self._name = coordinator, apart, name
         self.waiter, self.own = waiter, own
-        self._settled = False
 
-    def answered(self) -> None:
-        """Note an answer: see ``Slot``, also for the others."""
-        self._settle(0.0, News(answered=self._pause), lambda slot: slot.answered())
-
-    def limited(self, pause: float | None) -> None:
-        """Note a 429."""
-        number = self._pause
-        news = News(unsaid=number) if pause is None else News(pause=pause, refused=number)
-        self._settle(0.0, news, lambda slot: slot.limited(pause))
-
-    def lost(self) -> None:
-        """Note that nobody knows what became of the request."""
-        self._settle(LOST_GRACE, News(lost=self._pause), lambda slot: slot.lost())
-
-    def release(self) -> None:
-        """Note that the request was never sent."""
-        self._settle(None, News(lost=self._pause), lambda slot: slot.release())
-
-    @property
-    def _pause(self) -> int:
-        return -1 if self.waiter is None else self.waiter.pause
-
-    def _settle(self, grace: float | None, news: News, fate: Callable[[Slot], None]) -> None:
-        if not self._settled:
-            self._settled = True
-            for slot in (self.own, self._apart.in_flight.pop(self._name, None)):
-                if slot is not None:
-                    fate(slot)
-            self._courier.settle(self._name, grace, news)
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Tell the share, and Redis."""
+        for slot in (self.own, self._apart.in_flight.pop(self._name, None)):
+            if slot is not None:
+                outcome.settle(slot)
+        pause = -1 if self.waiter is None else self.waiter.pause
+        self._coordinator.settle(self._name, outcome.grace, News.of(outcome, pause))
 
 
 class Apart:
@@ -71,7 +54,7 @@ class Apart:
     the common budget, and its part of what nobody had: so it takes nothing that another may have sent.
 
     Args:
-        courier: Knows what was sent, and tells Redis afterwards.
+        coordinator: Knows what was sent, and tells Redis afterwards.
         terms: The budget's.
         part: The share, above 0 and up to 1.
         timeout: Seconds that a question to Redis may take.
@@ -83,9 +66,9 @@ class Apart:
     """
 
     def __init__(
-        self, courier: Courier, terms: Terms, part: float, timeout: float, clock: Callable[[], float]
+        self, coordinator: Coordinator, terms: Terms, part: float, timeout: float, clock: Callable[[], float]
     ) -> None:
-        self._courier = courier
+        self._coordinator = coordinator
         self._terms = terms
         self._part = part
         self._timeout = timeout
@@ -102,18 +85,18 @@ class Apart:
         """Go on without Redis; return the share, where it is so already the one that there is."""
         if self.limiter is not None:
             return self.limiter
-        terms, courier = self._terms, self._courier
+        terms, coordinator = self._terms, self._coordinator
         own = self.limiter = RateLimiter(self.max_requests, terms.period, terms.margin, clock=self._clock)
         held = 0
-        for name, until, in_flight in courier.memory.sent():
+        for name, until, in_flight in coordinator.memory.sent():
             held += 1
             if in_flight:
                 self.in_flight[name] = own.occupy()
             else:
                 own.remember(until)
-        latest = courier.in_touch(self._timeout)
+        latest = coordinator.in_touch(self._timeout)
         if latest is not None:
-            for _ in range(self.max_requests - held - math.floor(self._part * courier.free)):
+            for _ in range(self.max_requests - held - math.floor(self._part * coordinator.free)):
                 own.remember(latest + terms.window)
         return own
 
@@ -142,6 +125,6 @@ class Apart:
         if self.limiter is not limiter:
             own.release()
             return None
-        name = self._courier.new_name()
-        self._courier.note_apart(name)
-        return NamedSlot(self._courier, self, name, own=own)
+        name = self._coordinator.new_name()
+        self._coordinator.note_apart(name)
+        return NamedSlot(self._coordinator, self, name, own=own)

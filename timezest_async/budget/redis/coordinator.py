@@ -1,6 +1,6 @@
 """Between the requests of one process and Redis: who waits, what became of whom, one task that tells.
 
-The courier carries all that there is at one time in one question, so that neither a slot's settling
+The coordinator carries all that there is at one time in one question, so that neither a slot's settling
 nor a waiter has a task of its own. It goes only while there is something to carry.
 """
 
@@ -11,19 +11,21 @@ import contextlib
 import copy
 import heapq
 import itertools
+import json
 import math
 import secrets
 from collections.abc import Callable
 
-from timezest_async.budget.protocols import LOST_GRACE, exhausted
-from timezest_async.budget.redis.connections import RedisConnections
+from timezest_async.budget.protocols import exhausted
 from timezest_async.budget.redis.memory import Memory, News, Terms, Touch
 from timezest_async.budget.redis.questions import MOST_IN_LINE, PATIENCE, Waiter, question
-from timezest_async.budget.redis.script import MICROSECONDS, Reply
+from timezest_async.budget.redis.script import MICROSECONDS, SCRIPT, Question, Reply, budget_keys
+from timezest_async.budget.slots import LOST_GRACE
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
+from timezest_async.redis_connections import RedisConnections
 
 
-class Courier:
+class Coordinator:
     """Get slots from Redis, and tell it what became of them.
 
     Args:
@@ -46,6 +48,7 @@ class Courier:
     def __init__(self, connections: RedisConnections, terms: Terms, clock: Callable[[], float]) -> None:
         self._connections = connections
         self._terms = terms
+        self._keys = budget_keys(terms.name)
         self._clock = clock
         self._client = secrets.token_hex(8)
         self._numbers = itertools.count(1)
@@ -177,7 +180,7 @@ class Courier:
         asked_at = self._clock()
         failure: TimeZestError | None = None
         try:
-            reply = await self._connections.ask(
+            reply = await self._ask(
                 question(
                     self._client,
                     f"e{self._client}:{next(self._numbers)}",
@@ -212,6 +215,11 @@ class Courier:
             failure = self._disagreement(**reply["disagreement"])
         self._fail(failure)
         return self._terms.poll if isinstance(failure, ConnectionFailedError) else None
+
+    async def _ask(self, question: Question) -> Reply:
+        text = json.dumps(question, separators=(",", ":"))
+        reply: Reply = json.loads(await self._connections.run(SCRIPT, self._keys, text))
+        return reply
 
     def _take_back(self, untold: dict[str, bool], news: News) -> None:
         # What Redis has not heard of for so long, the leases have settled.

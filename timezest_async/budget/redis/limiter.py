@@ -16,16 +16,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from timezest_async.budget.limiter import RateLimiter
-from timezest_async.budget.protocols import Slot
 from timezest_async.budget.redis.apart import Apart, NamedSlot
-from timezest_async.budget.redis.connections import RedisConnections
-from timezest_async.budget.redis.coordinator import Courier
+from timezest_async.budget.redis.coordinator import Coordinator
 from timezest_async.budget.redis.memory import Terms
-from timezest_async.budget.redis.script import budget_keys, key_digest
+from timezest_async.budget.redis.script import key_digest
 from timezest_async.budget.shares import Share
+from timezest_async.budget.slots import Slot
 from timezest_async.checks import check_count, check_seconds, key_problem
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.redaction import Secret
+from timezest_async.redis_connections import RedisConnections
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -118,14 +118,22 @@ class RedisRateLimiter:
                 f"redis is {type(redis).__name__}: give a URL such as 'redis://host:6379/0', or a"
                 " redis.asyncio.Redis."
             )
-        connections = RedisConnections(redis, budget_keys(terms.name), check_seconds("timeout", timeout))
+        connections = RedisConnections(
+            redis,
+            check_seconds("timeout", timeout),
+            argument="redis",
+            user="RedisRateLimiter",
+            purpose="shared request budget",
+            advice="Look after Redis, or let each process go on with a share of its own:"
+            " RedisRateLimiter(..., on_unavailable='local').",
+        )
         self.max_requests, self.period, self.margin = terms.max_requests, terms.period, terms.margin
         self.name, self.lease = terms.name, terms.lease
         self._clock = clock
-        self._courier = Courier(connections, terms, clock)
+        self._coordinator = Coordinator(connections, terms, clock)
         self._goes_on = on_unavailable == "local"
-        self._apart = Apart(self._courier, terms, local_share, timeout, clock)
-        self._courier.on_answer = self._apart.end
+        self._apart = Apart(self._coordinator, terms, local_share, timeout, clock)
+        self._coordinator.on_answer = self._apart.end
         self._local_until = -math.inf
 
     def __repr__(self) -> str:
@@ -146,12 +154,12 @@ class RedisRateLimiter:
     @property
     def available(self) -> int:
         """How many requests could be sent without waiting, by Redis's last answer."""
-        local, courier, now = self._local_now(), self._courier, self._clock()
+        local, coordinator, now = self._local_now(), self._coordinator, self._clock()
         if local is not None:
             return local.available
-        if now >= courier.idle_at:
+        if now >= coordinator.idle_at:
             return self.max_requests
-        return max(courier.free, 1) if now >= courier.next_at else courier.free
+        return max(coordinator.free, 1) if now >= coordinator.next_at else coordinator.free
 
     def wait_time(self, ahead: int = 0) -> float:
         """Return the seconds that the next request would wait at least, by Redis's last answer.
@@ -162,8 +170,8 @@ class RedisRateLimiter:
         local = self._local_now()
         if local is not None:
             return local.wait_time(ahead)
-        full_windows = ahead // self.max_requests
-        return max(0.0, self._courier.next_at - self._clock()) + full_windows * (self.period + self.margin)
+        windows = ahead // self.max_requests * (self.period + self.margin)
+        return max(0.0, self._coordinator.next_at - self._clock()) + windows
 
     def share(self, max_requests: int) -> Share:
         """Return a limiter on this budget of which this process never holds more than its share of a window.
@@ -203,10 +211,10 @@ class RedisRateLimiter:
             local = self._local_now()
             if local is None:
                 try:
-                    waiter = await self._courier.wait(
+                    waiter = await self._coordinator.wait(
                         again.waiter if isinstance(again, NamedSlot) else None, within
                     )
-                    return NamedSlot(self._courier, self._apart, waiter.name, waiter)
+                    return NamedSlot(self._coordinator, self._apart, waiter.name, waiter)
                 except ConnectionFailedError as error:
                     if not self._goes_on:
                         raise
@@ -220,7 +228,7 @@ class RedisRateLimiter:
 
         Who waits gets a ConfigurationError. Whoever asks later opens it again.
         """
-        await self._courier.close()
+        await self._coordinator.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -235,8 +243,8 @@ class RedisRateLimiter:
 
     def _local_now(self) -> RateLimiter | None:
         """Return the local share while it is to be used: until Redis is back, or is to be asked again."""
-        # While there is something to remember, the courier asks again and again by itself.
-        return self._apart.limiter if self._clock() < self._local_until or self._courier.memory else None
+        # While there is something to remember, the coordinator asks again and again by itself.
+        return self._apart.limiter if self._clock() < self._local_until or self._coordinator.memory else None
 
     def _go_local(self, error: ConnectionFailedError) -> RateLimiter:
         local, now = self._apart.begin(), self._clock()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from timezest_async.budget.slots import Outcome
+
 LONGEST_POLL = 1.0
 """Seconds at most between two questions while somebody waits: only a slot given back unused, or the end
 of a process before it in the line, can be news in the meantime; or that Redis has forgotten."""
@@ -42,6 +44,18 @@ class News:
     lost: int = -1
     refused: int = -1
     unsaid: int = -1
+
+    @classmethod
+    def of(cls, outcome: Outcome, number: int) -> News:
+        """Make the news of one request.
+
+        Args:
+            outcome: What became of it.
+            number: The number of the last pause before its slot.
+        """
+        if outcome.refused:
+            return cls(unsaid=number) if outcome.pause is None else cls(pause=outcome.pause, refused=number)
+        return cls(answered=number) if outcome.answered else cls(lost=number)
 
     def add(self, other: News) -> None:
         """Add what is told by others; what is the same, or older, is told once."""

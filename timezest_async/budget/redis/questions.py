@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from timezest_async.budget.protocols import LOST_GRACE
 from timezest_async.budget.redis.memory import Memory, News, Terms, Touch
 from timezest_async.budget.redis.script import MICROSECONDS, Question
 from timezest_async.budget.refusals import FIRST_PAUSE, LONGEST_PAUSE
+from timezest_async.budget.slots import LOST_GRACE
 from timezest_async.errors import TimeZestError
 
 PATIENCE = 0.5
@@ -35,7 +35,7 @@ class Waiter:
         ticket: Its place among all; 0 until Redis has given it one.
         outcome: None once it may be sent, or what went wrong.
         within: Seconds that it can wait.
-        latest: When, by the courier's clock, it is too late for it.
+        latest: When, by the coordinator's clock, it is too late for it.
         pause: The number of the last pause before its slot.
     """
 
