@@ -109,7 +109,10 @@ def write(records: list[Any], path: Path) -> None:
     """Write a whole file as an export does."""
     format, compression = formats.choose_format(path)
     writer: Any = make_writer(
-        path, PATH, columns.choose_columns(PATH, None), formats.Shape(format, compression, raw_csv=True)
+        path,
+        PATH,
+        columns.choose_columns(PATH, None),
+        formats.OutputOptions(format, compression, raw_csv=True),
     )
     place = writer.create(Place(len(records), Checkpoint(PATH, ("",))))
     place = writer.commit([writer.encode(records[:1]), writer.encode(records[1:])], place)

@@ -20,7 +20,7 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, F, RateLimiter, TimeZestClient, TimeZestError, export
-from timezest_async.export import atomic_files as durable, endings, job as jobs
+from timezest_async.export import atomic_files as durable, job as jobs, output_files
 from timezest_async.export.formats import columns
 from timezest_async.sandbox import (
     DropBeforeHeaders,
@@ -111,8 +111,8 @@ async def test_a_crash_at_every_step_of_the_end_is_mended(
 
     path = tmp_path / f"out.{ending}"
     for calls in range(1, 5):
-        module = endings if step in {"install", "replace"} else jobs
-        real = getattr(module, step, None) or export.Unfinished.save
+        module = output_files if step in {"install", "replace"} else jobs
+        real = getattr(module, step, None) or export.ResumeState.save
         left = calls
 
         def crash(*arguments: Any, real: Any = real) -> None:
@@ -132,7 +132,7 @@ async def test_a_crash_at_every_step_of_the_end_is_mended(
                 if progress.phase == "finishing" and reading:
                     reading = False
                     if step == "save":
-                        monkeypatch.setattr(export.Unfinished, "save", crash)
+                        monkeypatch.setattr(export.ResumeState, "save", crash)
                     else:
                         monkeypatch.setattr(module, step, crash)
 
@@ -307,9 +307,9 @@ async def test_what_lies_beyond_the_checkpoint_is_forgotten(
     for number in range(100):
         sandbox.add(id=f"sreq_{number}", created_at=number)
     path = tmp_path / f"out.{ending}"
-    real, left = export.Unfinished.save, 4
+    real, left = export.ResumeState.save, 4
 
-    def save(state: export.Unfinished, file: Path) -> None:
+    def save(state: export.ResumeState, file: Path) -> None:
         nonlocal left
         left -= 1
         if not left:  # the second batch is on the disk by now
@@ -317,7 +317,7 @@ async def test_what_lies_beyond_the_checkpoint_is_forgotten(
         real(state, file)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
-        patch.setattr(export.Unfinished, "save", save)
+        patch.setattr(export.ResumeState, "save", save)
         await export.ExportJob(client.scheduling_requests.list(), path, batch_size=20).run()
     unfinished = export.read_unfinished(path)
     assert unfinished is not None
@@ -369,7 +369,7 @@ async def test_two_processes_do_not_write_one_file(
     path = tmp_path / "out.jsonl"
     job = export.ExportJob(client.scheduling_requests.list(), path)
     with (
-        durable.locked(job.names.lock),
+        durable.locked(job.paths.lock),
         pytest.raises(ConfigurationError, match="another process is writing"),
     ):
         await job.run()

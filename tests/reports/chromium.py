@@ -92,7 +92,7 @@ class Tab:
         return base64.b64decode(answer["data"])
 
     def complaints(self) -> list[dict[str, Any]]:
-        """Give the console's messages, the browser's log and uncaught exceptions."""
+        """Return the console's messages, the browser's log and uncaught exceptions."""
         methods = {"Runtime.consoleAPICalled", "Log.entryAdded", "Runtime.exceptionThrown"}
         return [event for event in self.events if event["method"] in methods]
 

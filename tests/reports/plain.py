@@ -29,7 +29,7 @@ def booked(records: list[Wire]) -> list[Wire]:
 def weeks(
     records: list[Wire], zone: ZoneInfo, count: int, spans: list[tuple[int, int]] | None = None
 ) -> list[tuple[str, dict[str, int]]]:
-    """Give the last weeks; with spans (first and last second), only those which have some of one."""
+    """Return the last weeks; with spans (first and last second), only those which have some of one."""
 
     def monday(seconds: int) -> datetime:
         day = datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)

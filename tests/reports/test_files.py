@@ -12,7 +12,7 @@ from tests import support
 from tests.reports.made import HOSTILE, empty_report, hostile_report
 from timezest_async import ConfigurationError
 from timezest_async.export import atomic_files as durable
-from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, defused, restored
+from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
 from timezest_async.reports import check_targets, files, tables, write_csv, write_page
 
 STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
@@ -62,18 +62,18 @@ def test_headings_come_from_the_service_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", STARTS)
 def test_what_a_spreadsheet_would_run_is_defused(start: str) -> None:
     for before in BEFORE:
-        assert defused(f"{before}{start}1") == f"'{before}{start}1"
-    assert defused(f"1{start}") == f"1{start}"
-    assert defused("") == ""
+        assert escape_formula(f"{before}{start}1") == f"'{before}{start}1"
+    assert escape_formula(f"1{start}") == f"1{start}"
+    assert escape_formula("") == ""
     assert restored(f"1{start}") == f"1{start}"
 
 
 @settings(max_examples=support.examples(2_000), deadline=None)
 @given(st.text(st.sampled_from("'=\uff1d;\n\r\t\x00\ufeff ,\"aü") | st.characters(exclude_categories=["Cs"])))
 def test_any_cell_comes_back_as_it_was(text: str) -> None:
-    assert restored(defused(text)) == text
-    assert list(csv_rows(io.StringIO(csv_text([["cell"], [defused(text)]]), newline=""))) == [
-        {"cell": defused(text)}
+    assert restored(escape_formula(text)) == text
+    assert list(csv_rows(io.StringIO(csv_text([["cell"], [escape_formula(text)]]), newline=""))) == [
+        {"cell": escape_formula(text)}
     ]
 
 

@@ -89,7 +89,7 @@ async def test_no_flipped_bit_of_a_state_goes_unnoticed(
             noticed += 1
     assert noticed >= len(flips) - 8  # white space at the end may change
     assert intact is not None
-    text = states.Place(1, intact.order.start, export="x").to_text()
+    text = states.Place(1, intact.spec.start, export="x").to_text()
     for bit in range(0, 8 * len(text), 1 if support.FULL else 50):
         damaged = bytearray(text.encode())
         damaged[bit // 8] ^= 1 << bit % 8

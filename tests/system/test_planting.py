@@ -134,7 +134,7 @@ class Listener:
 
 
 def _combinations() -> Iterator[tuple[str, str, str]]:
-    """Give all of them, or every 67th (a prime: so all positions, spellings and calls occur)."""
+    """Return all of them, or every 67th (a prime: so all positions, spellings and calls occur)."""
     numbers = count()
     for position in POSITIONS:
         for spelling in SPELLINGS:

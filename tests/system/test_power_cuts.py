@@ -20,7 +20,7 @@ from tests.export import readers
 from timezest_async import RateLimiter, TimeZestClient, export
 from timezest_async.export import atomic_files as durable, formats
 from timezest_async.export.formats.columns import choose_columns
-from timezest_async.export.formats.selection import Shape
+from timezest_async.export.formats.selection import OutputOptions
 from timezest_async.sandbox import Sandbox
 
 Picture = dict[str, "bytes | Picture"]
@@ -169,7 +169,7 @@ async def test_a_name_is_given_after_the_content_is_durable(
 
 
 def test_sqlite_syncs_every_transaction(tmp_path: Path) -> None:
-    shape = Shape(export.Format.SQLITE)
+    shape = OutputOptions(export.Format.SQLITE)
     table = choose_columns("/scheduling_requests", None)
     writer: Any = formats.make_writer(tmp_path / "out.db", "/scheduling_requests", table, shape)
     connection: sqlite3.Connection = writer.connect(tmp_path / "out.db")

@@ -40,7 +40,7 @@ from timezest_async.export import (
     read_unfinished,
     to_stream,
 )
-from timezest_async.export.job_state import Names
+from timezest_async.export.job_state import ExportPaths
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
@@ -96,10 +96,10 @@ class Task:
         return None if self.state is None else IncrementalPlan.load(self.state, filter=self.filter)
 
     def queries(self) -> tuple[str, ...]:
-        """Give what is sent as ``filter``, a text for each query; an empty one asks for all."""
+        """Return what is sent as ``filter``, a text for each query; an empty one asks for all."""
         if self.resumes:
             unfinished = read_unfinished(self.output)
-            return () if unfinished is None else unfinished.order.start.queries
+            return () if unfinished is None else unfinished.spec.start.queries
         plan = self.plan
         expression = self.filter if plan is None else plan.filter
         if expression is None:
@@ -226,7 +226,7 @@ def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
 
 
 def _floor(queries: tuple[str, ...]) -> datetime | None:
-    """Tell the oldest ``created_at`` that the queries admit; None where one of them names none."""
+    """Return the oldest ``created_at`` that the queries admit; None where one of them names none."""
     floors: list[int | None] = [
         max(
             (
@@ -266,7 +266,7 @@ def _sum_up(result: Summary | IncrementalSummary | int, display: Display, elapse
     if isinstance(result, int):
         display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
         return
-    beside = Names.of(result.path).unreadable
+    beside = ExportPaths.of(result.path).unreadable
     bad = counted(result.unreadable, "record")
     skipped = f"\n{beside}: {bad} that cannot be read" if result.unreadable else ""
     if isinstance(result, Summary):

@@ -6,7 +6,7 @@
 """
 
 from timezest_async.export.formats.columns import TABLES, Column, Kind, Table
-from timezest_async.export.formats.selection import Compression, Format, Shape, choose_format
+from timezest_async.export.formats.selection import Compression, Format, OutputOptions, choose_format
 from timezest_async.export.functions import (
     to_csv,
     to_duckdb,
@@ -18,7 +18,7 @@ from timezest_async.export.functions import (
 )
 from timezest_async.export.incremental import IncrementalExport, IncrementalPlan, IncrementalSummary
 from timezest_async.export.job import ExportJob, read_unfinished
-from timezest_async.export.job_state import Order, Phase, Place, Unfinished
+from timezest_async.export.job_state import ExportSpec, Phase, Place, ResumeState
 from timezest_async.export.progress import Progress, Summary
 
 __all__ = [
@@ -26,19 +26,19 @@ __all__ = [
     "Column",
     "Compression",
     "ExportJob",
+    "ExportSpec",
     "Format",
     "IncrementalExport",
     "IncrementalPlan",
     "IncrementalSummary",
     "Kind",
-    "Order",
+    "OutputOptions",
     "Phase",
     "Place",
     "Progress",
-    "Shape",
+    "ResumeState",
     "Summary",
     "Table",
-    "Unfinished",
     "choose_format",
     "read_unfinished",
     "to_csv",

@@ -124,7 +124,7 @@ def install(source: Path, target: Path) -> None:
 
 
 def usual_mode(path: Path) -> int:
-    """Give the mode of the file that is there, else that of any new file."""
+    """Return the mode of the file that is there, else that of any new file."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:
@@ -208,7 +208,7 @@ def locked(path: Path) -> Generator[None, None, None]:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether a path still names an open file, which its last holder may have removed."""
+    """Return whether a path still names an open file, which its last holder may have removed."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.formats.columns import choose_columns
-from timezest_async.export.formats.selection import Compression, Format, Shape
+from timezest_async.export.formats.selection import Compression, Format, OutputOptions
 from timezest_async.export.job import BATCH_SECONDS, BATCH_SIZE, ExportJob
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import OnProgress, Summary, Tracker
@@ -133,7 +133,7 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
         ConfigurationError: A field is none of the list's, or pyarrow is not installed.
         TimeZestError: The service or the network failed.
     """
-    from timezest_async.export.formats.arrow import ArrowColumns  # noqa: PLC0415 - needs pyarrow
+    from timezest_async.export.formats.parquet import ArrowColumns  # noqa: PLC0415 - needs pyarrow
 
     start = paginator.start
     arrow = ArrowColumns(start.path, choose_columns(start.path, fields))
@@ -191,8 +191,8 @@ async def to_stream(
     if format not in {Format.JSONL, Format.CSV}:
         raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")
     start = paginator.start
-    shape = Shape(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
-    head, encode = make_encoder(start.path, choose_columns(start.path, fields), shape)
+    options = OutputOptions(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
+    head, encode = make_encoder(start.path, choose_columns(start.path, fields), options)
 
     def write(data: bytes) -> None:
         stream.write(data)

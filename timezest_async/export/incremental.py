@@ -21,7 +21,7 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError, TimeZestError
 from timezest_async.export.atomic_files import check_name, locked, remove
 from timezest_async.export.formats.columns import choose_columns
-from timezest_async.export.formats.selection import Format, Shape, choose_format
+from timezest_async.export.formats.selection import Format, OutputOptions, choose_format
 from timezest_async.export.incremental_file import Appender, fingerprint, read_back
 from timezest_async.export.incremental_run import (
     IncrementalRun,
@@ -32,10 +32,10 @@ from timezest_async.export.incremental_run import (
 )
 from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job import BATCH_SIZE, ExportJob
-from timezest_async.export.job_state import Names
+from timezest_async.export.job_state import ExportPaths
 from timezest_async.export.progress import OnProgress, Tracker
 from timezest_async.export.threads import in_thread
-from timezest_async.export.unreadable import PassedOver
+from timezest_async.export.unreadable import UnreadableLog
 
 OVERLAP: Final = timedelta(days=1)
 
@@ -167,7 +167,7 @@ class IncrementalExport:
         self._client = client
         self._target, self._memory = Path(path), Path(state)
         self._filter: _Filter = filter
-        self._shape = _shape_of(self._target, format, fields, raw_csv=raw_csv)
+        self._options = _options_of(self._target, format, fields, raw_csv=raw_csv)
         self._skip_unreadable = skip_unreadable
         self._overlap = overlap
         self._concurrency: int | Literal["auto"] = concurrency
@@ -199,10 +199,10 @@ class IncrementalExport:
         wanted = tql.parse(self._filter, now=moment) if isinstance(self._filter, str) else self._filter
         everything = self._client.scheduling_requests.list(wanted, concurrency=self._concurrency)
         fixed, is_fixed = fixed_part(wanted)
-        fields = self._shape.fields
+        fields = self._options.fields
         key = {
             "queries": list(everything.start.queries),
-            **attrs.asdict(self._shape),
+            **attrs.asdict(self._options),
             "fields": None if fields is None else list(fields),
         }
         new = IncrementalState(
@@ -240,9 +240,9 @@ class IncrementalExport:
         job = ExportJob(
             everything,
             self._target,
-            format=self._shape.format,
-            fields=self._shape.fields,
-            raw_csv=self._shape.raw_csv,
+            format=self._options.format,
+            fields=self._options.fields,
+            raw_csv=self._options.raw_csv,
             skip_unreadable=self._skip_unreadable,
             resume=True,
             other_key=self._other_key,
@@ -263,9 +263,9 @@ class IncrementalExport:
     async def _run_later(
         self, known: IncrementalState, wanted: tql.Expression[Any] | None, fixed: tql.Expression[Any] | None
     ) -> IncrementalSummary:
-        appender = Appender(self._target, self._shape, known, self._memory, size=self._batch_size)
+        appender = Appender(self._target, self._options, known, self._memory, size=self._batch_size)
         await appender.check()
-        passed_over = PassedOver(self._target)
+        unreadable = UnreadableLog(self._target)
         run = IncrementalRun(
             self._client,
             known,
@@ -274,7 +274,7 @@ class IncrementalExport:
             overlap=self._overlap,
             concurrency=self._concurrency,
             tracker=Tracker(None, self._on_progress),
-            pass_over=passed_over.take if self._skip_unreadable else None,
+            pass_over=unreadable.take if self._skip_unreadable else None,
         )
         try:
             async with aclosing(run.changes()) as changes:
@@ -282,17 +282,17 @@ class IncrementalExport:
                     await appender.add(record)
                     del record  # so that a traceback with locals does not show it
             left = await appender.finish()
-            await in_thread(passed_over.keep)
+            await in_thread(unreadable.keep)
         finally:
             await appender.close()
         await in_thread(lambda: run.state(left).save(self._memory))
         counts = (run.created, run.changed, run.unchanged, run.vanished, run.pages, run.looked_up)
-        return IncrementalSummary(self._target, *counts, len(passed_over))
+        return IncrementalSummary(self._target, *counts, len(unreadable))
 
     def _recall(self, new: IncrementalState) -> IncrementalState:
         """Read the state, or begin one; refuse one of another export, or that does not go with the files."""
         target, memory = self._target, self._memory
-        names = Names.of(target)
+        names = ExportPaths.of(target)
         if memory.absolute() in {name.absolute() for name in attrs.astuple(names)}:
             raise ConfigurationError(
                 f"{memory} belongs to the export itself: name another file for its state"
@@ -312,12 +312,12 @@ class IncrementalExport:
 
     def _forget_unbegun(self) -> None:
         """Remove the state where the first run read nothing: what it was begun with may have been wrong."""
-        if not Names.of(self._target).state.exists() and not self._target.exists():
+        if not ExportPaths.of(self._target).state.exists() and not self._target.exists():
             remove(self._memory)
 
     def _learn(self, known: IncrementalState) -> IncrementalState:
         """Read from the file of the first run what to remember."""
-        target, kind = self._target, self._shape.format
+        target, kind = self._target, self._options.format
         seen: dict[str, KnownRequest] = {}
         high_water = count = 0
         for request_id, one in read_back(target, kind, known.columns):
@@ -331,9 +331,9 @@ class IncrementalExport:
         return watching(known, seen, high_water, self._overlap)
 
 
-def _shape_of(
+def _options_of(
     target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
-) -> Shape:
+) -> OutputOptions:
     """Settle how the file is written; refuse what cannot be brought up to date."""
     chosen, compression = choose_format(target, format)
     if chosen is Format.PARQUET or compression is not None:
@@ -346,4 +346,4 @@ def _shape_of(
         raise ConfigurationError(
             f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
         )
-    return Shape(chosen, None, None if fields is None else tuple(fields), raw_csv)
+    return OutputOptions(chosen, None, None if fields is None else tuple(fields), raw_csv)

@@ -20,7 +20,7 @@ from timezest_async.export.formats import make_writer
 from timezest_async.export.formats.base import require
 from timezest_async.export.formats.columns import TABLES, choose_columns
 from timezest_async.export.formats.database import DatabaseWriter
-from timezest_async.export.formats.selection import Format, Shape
+from timezest_async.export.formats.selection import Format, OutputOptions
 from timezest_async.export.formats.spreadsheets import csv_rows, restored
 from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
@@ -219,7 +219,7 @@ def _explained(target: Path, format: Format) -> Generator[None]:
 
 
 def _errors(format: Format) -> tuple[type[Exception], ...]:
-    """Give what reading another file, or a damaged one, may raise."""
+    """Return what reading another file, or a damaged one, may raise."""
     if format in _APPENDED:
         return *_OF_DAMAGE, CSVError
     return *_OF_DAMAGE, require("sqlite3" if format is Format.SQLITE else "duckdb", "duckdb").Error
@@ -245,23 +245,23 @@ class Appender:
 
     Args:
         target: The file.
-        shape: How it is written.
+        options: How it is written.
         state: What is known of it.
         memory: Where the state is kept.
         size: Records that are written together.
     """
 
     def __init__(
-        self, target: Path, shape: Shape, state: IncrementalState, memory: Path, *, size: int
+        self, target: Path, options: OutputOptions, state: IncrementalState, memory: Path, *, size: int
     ) -> None:
         self._target = target
-        self._format = shape.format
+        self._format = options.format
         self._state = state
         self._memory = memory
         self._size = size
         # A link is followed here: what is appended to is the user's own file.
-        self._writer = make_writer(target.resolve(), PATH, choose_columns(PATH, state.columns), shape)
-        self._place = Place(0, Checkpoint(PATH, ("",)), extent=state.length)
+        self._writer = make_writer(target.resolve(), PATH, choose_columns(PATH, state.columns), options)
+        self._place = Place(0, Checkpoint(PATH, ("",)), committed_size=state.length)
         self._chunks: list[Any] = []
         self._is_open = False
         self._stands: os.stat_result | None = None
@@ -294,7 +294,7 @@ class Appender:
         return await in_thread(self._left)
 
     def _left(self) -> IncrementalState:
-        state = attrs.evolve(self._state, length=self._place.extent)
+        state = attrs.evolve(self._state, length=self._place.committed_size)
         if self._is_open or (not state.digest and self._target.exists()):
             state = attrs.evolve(state, digest=fingerprint(self._target, self._format, state))
         return state

@@ -81,7 +81,7 @@ class IncrementalRun:
         self._tracker = tracker
 
     async def changes(self) -> AsyncGenerator[SchedulingRequest, None]:
-        """Give the records that are to be added."""
+        """Return the records that are to be added."""
         on_unreadable: OnUnreadable = "raise" if self._pass_over is None else self._unreadable
         requests = self._requests.list(self._sent, concurrency=self._concurrency, on_unreadable=on_unreadable)
         place = Place(0, requests.start)
@@ -135,7 +135,7 @@ class IncrementalRun:
         return True
 
     def state(self, known: IncrementalState) -> IncrementalState:
-        """Give what to remember, and what is known of the file."""
+        """Return what to remember, and what is known of the file."""
         newest = max((seen.created_at for seen in self._read.values()), default=0)
         known = attrs.evolve(known, records=known.records + self.created)
         return watching(known, self._read, max(newest, known.high_water or 0), self._overlap)
@@ -168,12 +168,12 @@ def may_have_changed(since: int, fixed: tql.Expression[Any] | None) -> tql.Expre
 
 
 def recent_since(high_water: int | None, overlap: timedelta) -> int:
-    """Tell (in epoch seconds) from when on a request is recent."""
+    """Return (in epoch seconds) from when on a request is recent."""
     return max(0, (high_water or 0) - int(overlap.total_seconds()))
 
 
 def fixed_part(wanted: tql.Expression[Any] | None) -> tuple[tql.Expression[Any] | None, bool]:
-    """Give the part of a filter that never changes its mind about a request, and whether it is all of it.
+    """Return the part of a filter that never changes its mind about a request, and whether it is all of it.
 
     Raises:
         UnsupportedFilterError: The filter has raw text, which cannot be judged here.

@@ -55,7 +55,7 @@ class KnownRequest:
         return self.status not in FINAL_STATUSES
 
     def is_same(self, other: KnownRequest) -> bool:
-        """Tell whether nothing has changed between two readings."""
+        """Return whether nothing has changed between two readings."""
         return (self.updated_at, self.status) == (other.updated_at, other.status)
 
 

@@ -14,17 +14,16 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from timezest_async.export.atomic_files import locked, remove, sync_folder
 from timezest_async.export.batches import Batches
-from timezest_async.export.beginnings import prepare
-from timezest_async.export.endings import give_name, is_file_of, made_meanwhile
 from timezest_async.export.formats import Writer, make_writer
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.selection import (
     Compression,
     Format,
-    Shape,
+    OutputOptions,
     choose_format,
 )
-from timezest_async.export.job_state import Names, Order, Phase, Place, Unfinished, damaged
+from timezest_async.export.job_state import ExportPaths, ExportSpec, Phase, Place, ResumeState, damaged
+from timezest_async.export.output_files import give_name, is_file_of, made_meanwhile, prepare
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.threads import in_thread
 from timezest_async.export.unreadable import UnreadableFile
@@ -60,8 +59,8 @@ class ExportJob:
         on_progress: Is told how it goes, in the event loop; must return soon.
 
     Attributes:
-        names: The file, and what stands beside it until it is finished.
-        order: What is exported, and how.
+        paths: The file, and what stands beside it until it is finished.
+        spec: What is exported, and how.
 
     Raises:
         ConfigurationError: The arguments do not fit together, or a library is missing.
@@ -92,19 +91,19 @@ class ExportJob:
         chosen, compression = choose_format(target, format, compress)
         start, limit = paginator.start, paginator.limit
         table = choose_columns(start.path, fields)
-        shape = Shape(chosen, compression, None if fields is None else tuple(fields), raw_csv)
+        options = OutputOptions(chosen, compression, None if fields is None else tuple(fields), raw_csv)
         columns = tuple(column.name for column in table.columns)
-        self.names: Names = Names.of(target)
-        self.order: Order = Order(start, shape, limit, overwrite, skip_unreadable, columns)
+        self.paths: ExportPaths = ExportPaths.of(target)
+        self.spec: ExportSpec = ExportSpec(start, options, limit, overwrite, skip_unreadable, columns)
         self._paginator = paginator
         self._resumes = resume
         self._other_key = other_key
         self._is_empty = False
         self._batch_size = batch_size
         self._batch_seconds = batch_seconds
-        self._writer: Writer[Any] = make_writer(self.names.partial, start.path, table, shape)
+        self._writer: Writer[Any] = make_writer(self.paths.partial, start.path, table, options)
         self._unreadable = UnreadableFile(
-            self.names.partial_unreadable, self.names.unreadable, paginator.on_unreadable
+            self.paths.partial_unreadable, self.paths.unreadable, paginator.on_unreadable
         )
         self._tracker = Tracker(limit, on_progress)
 
@@ -139,18 +138,18 @@ class ExportJob:
         unfinished = read_unfinished(path)
         if unfinished is None:
             raise ConfigurationError(
-                f"there is nothing to resume: {Names.of(Path(path)).state} does not exist"
+                f"there is nothing to resume: {ExportPaths.of(Path(path)).state} does not exist"
                 + (f", and {path} is finished" if Path(path).exists() else "")
             )
-        order = unfinished.order
+        spec = unfinished.spec
         return cls(
-            _list(client, order, concurrency),
+            _list(client, spec, concurrency),
             path,
-            format=order.shape.format,
-            fields=order.shape.fields,
-            compress=order.shape.compression,
-            raw_csv=order.shape.raw_csv,
-            skip_unreadable=skip_unreadable or order.skip_unreadable,
+            format=spec.options.format,
+            fields=spec.options.fields,
+            compress=spec.options.compression,
+            raw_csv=spec.options.raw_csv,
+            skip_unreadable=skip_unreadable or spec.skip_unreadable,
             resume=True,
             other_key=other_key,
             batch_size=batch_size,
@@ -172,10 +171,10 @@ class ExportJob:
             TimeZestError: The service or the network failed; resume later.
             OSError: The disk is full, or fails; resume later.
         """
-        with locked(self.names.lock):
+        with locked(self.paths.lock):
             unfinished = await in_thread(self._prepare)
             if unfinished is None:
-                return Summary.of(self.names.target, None, self.progress)
+                return Summary.of(self.paths.target, None, self.progress)
             try:
                 place = await self._read(unfinished)
                 self._tracker.turned("finishing")
@@ -185,20 +184,20 @@ class ExportJob:
                 if self._is_empty:
                     await in_thread(self._tidy_up)
         self._tracker.turned("done")
-        return Summary.of(self.names.target, place, self.progress)
+        return Summary.of(self.paths.target, place, self.progress)
 
-    def _prepare(self) -> Unfinished | None:
+    def _prepare(self) -> ResumeState | None:
         """Find what there is, and go on as it was begun."""
-        unfinished = prepare(self.names, self.order, resumes=self._resumes, other_key=self._other_key)
+        unfinished = prepare(self.paths, self.spec, resumes=self._resumes, other_key=self._other_key)
         if unfinished is not None:
-            order, columns = unfinished.order, self.order.columns
-            self.order = order
-            if order.columns != columns:
-                table = choose_columns(order.start.path, order.columns)
-                self._writer = make_writer(self.names.partial, order.start.path, table, order.shape)
+            spec, columns = unfinished.spec, self.spec.columns
+            self.spec = spec
+            if spec.columns != columns:
+                table = choose_columns(spec.start.path, spec.columns)
+                self._writer = make_writer(self.paths.partial, spec.start.path, table, spec.options)
         return unfinished
 
-    async def _read(self, unfinished: Unfinished) -> Place:
+    async def _read(self, unfinished: ResumeState) -> Place:
         """Read what is still to be read, and make it durable."""
         before = unfinished.place
         if unfinished.phase is not Phase.READING and before is not None:
@@ -208,12 +207,12 @@ class ExportJob:
         def keep(place: Place) -> None:
             # Of a database only that it was made is noted here: the rest is in it.
             if not self._writer.keeps_place or not place.records:
-                attrs.evolve(unfinished, place=place).save(self.names.state)
+                attrs.evolve(unfinished, place=place).save(self.paths.state)
 
         place = await in_thread(lambda: self._open(before, unfinished.export, keep))
         self._tracker.begun(place)
-        left = None if self.order.limit is None else self.order.limit - place.records
-        unreadable = self._unreadable if self.order.skip_unreadable else None
+        left = None if self.spec.limit is None else self.spec.limit - place.records
+        unreadable = self._unreadable if self.spec.skip_unreadable else None
         on_unreadable = None if unreadable is None else unreadable.take
         checkpoint = place.checkpoint.for_other_key()  # the account was looked at before
         paginator = self._paginator.starting_at(checkpoint, left, on_unreadable=on_unreadable)
@@ -245,11 +244,11 @@ class ExportJob:
 
     def _open(self, place: Place | None, export: str, keep: Callable[[Place], None]) -> Place:
         """Go back to what is durable, or start."""
-        first = Place(0, self.order.start, export=export)
+        first = Place(0, self.spec.start, export=export)
         if place is not None or self._writer.keeps_place:
             restored = self._writer.restore(place or first)
             if restored is None and place is not None:
-                raise damaged(self.names.partial, "it is gone")
+                raise damaged(self.paths.partial, "it is gone")
             place = restored
         self._unreadable.restore(place or first)
         if place is None:
@@ -259,28 +258,28 @@ class ExportJob:
 
     def _tidy_up(self) -> None:
         """Leave nothing where a wrong key got nothing: it would have to be told apart from the right one."""
-        remove(self.names.state)
+        remove(self.paths.state)
         for ending in ("", *self._writer.sidecars):
-            remove(self.names.partial.with_name(self.names.partial.name + ending))
-        remove(self.names.partial_unreadable)
+            remove(self.paths.partial.with_name(self.paths.partial.name + ending))
+        remove(self.paths.partial_unreadable)
 
-    def _finish(self, unfinished: Unfinished, place: Place) -> None:
-        names, overwrite = self.names, self.order.overwrite
+    def _finish(self, unfinished: ResumeState, place: Place) -> None:
+        paths, overwrite = self.paths, self.spec.overwrite
         unfinished = attrs.evolve(unfinished, place=place)
         if unfinished.phase is not Phase.READY:
-            attrs.evolve(unfinished, phase=Phase.READ).save(names.state)
+            attrs.evolve(unfinished, phase=Phase.READ).save(paths.state)
             whole = self._writer.finish(place)
             unfinished = attrs.evolve(unfinished, phase=Phase.READY, whole=whole)
-            unfinished.save(names.state)
-        if not overwrite and names.target.exists() and not is_file_of(names.target, unfinished.whole):
-            raise made_meanwhile(names.target)
+            unfinished.save(paths.state)
+        if not overwrite and paths.target.exists() and not is_file_of(paths.target, unfinished.whole):
+            raise made_meanwhile(paths.target)
         self._unreadable.finish(place, overwrite=overwrite)
         for ending in self._writer.sidecars:
-            remove(names.target.with_name(names.target.name + ending))
-        give_name(self._writer.whole, names.target, unfinished.whole, overwrite=overwrite)
-        remove(names.partial)
-        remove(names.state)
-        sync_folder(names.target.parent)
+            remove(paths.target.with_name(paths.target.name + ending))
+        give_name(self._writer.whole, paths.target, unfinished.whole, overwrite=overwrite)
+        remove(paths.partial)
+        remove(paths.state)
+        sync_folder(paths.target.parent)
 
     def _close(self) -> None:
         try:
@@ -289,8 +288,8 @@ class ExportJob:
             self._unreadable.close()
 
 
-def read_unfinished(path: str | os.PathLike[str]) -> Unfinished | None:
-    """Tell what an unfinished export was told to do and how far it is; None where there is none.
+def read_unfinished(path: str | os.PathLike[str]) -> ResumeState | None:
+    """Return what an unfinished export was told to do and how far it is; None where there is none.
 
     Args:
         path: The file that was to be made.
@@ -298,11 +297,11 @@ def read_unfinished(path: str | os.PathLike[str]) -> Unfinished | None:
     Raises:
         ConfigurationError: The checkpoint beside it cannot be read.
     """
-    return Unfinished.load(Names.of(Path(path)).state)
+    return ResumeState.load(ExportPaths.of(Path(path)).state)
 
 
-def _list(client: TimeZestClient, order: Order, concurrency: int | Literal["auto"]) -> Paginator[Any]:
-    """Make the paginator of an order."""
+def _list(client: TimeZestClient, spec: ExportSpec, concurrency: int | Literal["auto"]) -> Paginator[Any]:
+    """Make the paginator of an spec."""
     lists: tuple[Paginator[Any], ...] = (
         client.scheduling_requests.list(concurrency=concurrency),
         client.agents.list(),
@@ -310,5 +309,5 @@ def _list(client: TimeZestClient, order: Order, concurrency: int | Literal["auto
         client.resources.list(),
         client.appointment_types.list(),
     )
-    [paginator] = [one for one in lists if one.start.path == order.start.path]
-    return paginator.starting_at(order.start.for_other_key(), order.limit)
+    [paginator] = [one for one in lists if one.start.path == spec.start.path]
+    return paginator.starting_at(spec.start.for_other_key(), spec.limit)

@@ -11,10 +11,9 @@ import attrs
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import write_text
-from timezest_async.export.checksums import sealed, unsealed
-from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.checksums import Fingerprint, sealed, unsealed
 from timezest_async.export.formats.columns import first_columns
-from timezest_async.export.formats.selection import Compression, Format, Shape
+from timezest_async.export.formats.selection import Compression, Format, OutputOptions
 from timezest_async.pagination import Checkpoint
 
 _VERSION: Final = 2
@@ -41,7 +40,8 @@ class Place:
     Attributes:
         records: How many records.
         checkpoint: What goes on after the last of them.
-        extent: How much of the output holds them: bytes of a file, parts of a folder, or rows of a table.
+        committed_size: How much of the output holds them: bytes of a file, parts of a folder, or rows of
+            a table.
         digest: A checksum over that; empty where it is not known.
         first: The ``created_at`` (epoch seconds, UTC) of the first record, or None.
         last: That of the last one.
@@ -53,7 +53,7 @@ class Place:
 
     records: int
     checkpoint: Checkpoint
-    extent: int = 0
+    committed_size: int = 0
     first: int | None = None
     last: int | None = None
     unreadable: int = 0
@@ -63,17 +63,17 @@ class Place:
     export: str = ""
 
     def after(self, records: Sequence[Any]) -> Place:
-        """Give the place some records further on, with the checkpoint and the extent that it has."""
+        """Return the place some records further on, with the checkpoint and the size that it has."""
         if not records:
             return self
         first = self.first if self.records else _epoch(records[0])
         return attrs.evolve(self, records=self.records + len(records), first=first, last=_epoch(records[-1]))
 
     def continuing(self, place: Place) -> Place:
-        """Give this place, what is durable of its output taken from another one."""
+        """Return this place, what is durable of its output taken from another one."""
         return attrs.evolve(
             self,
-            extent=place.extent,
+            committed_size=place.committed_size,
             digest=place.digest,
             unreadable=place.unreadable,
             unreadable_bytes=place.unreadable_bytes,
@@ -82,7 +82,9 @@ class Place:
 
     def to_text(self) -> str:
         """Write it as JSON, with a checksum."""
-        return sealed(attrs.asdict(self, recurse=False) | {"checkpoint": self.checkpoint.to_text()})
+        value = attrs.asdict(self, recurse=False) | {"checkpoint": self.checkpoint.to_text()}
+        value["extent"] = value.pop("committed_size")
+        return sealed(value)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -95,7 +97,7 @@ class Place:
         if is_sealed != ("export" in value):
             raise ValueError("it is damaged: it lacks its checksum")
         checkpoint = Checkpoint.from_text(value.pop("checkpoint"))
-        return cls(checkpoint=checkpoint, **value)
+        return cls(checkpoint=checkpoint, committed_size=value.pop("extent"), **value)
 
 
 def _epoch(record: Any) -> int | None:
@@ -104,12 +106,12 @@ def _epoch(record: Any) -> int | None:
 
 
 @attrs.frozen
-class Order:
+class ExportSpec:
     """What an export was told to do; resuming goes on with the same.
 
     Attributes:
         start: The list, its queries, and where the list started.
-        shape: How records are written.
+        options: How records are written.
         limit: How many records at most; None for all.
         overwrite: Whether a finished file of the name is to be replaced.
         skip_unreadable: Whether records that cannot be read are kept beside the file.
@@ -117,13 +119,13 @@ class Order:
     """
 
     start: Checkpoint
-    shape: Shape
+    options: OutputOptions
     limit: int | None = None
     overwrite: bool = False
     skip_unreadable: bool = False
     columns: tuple[str, ...] = ()
 
-    def check_account(self, now: Order, target: Path) -> None:
+    def check_account(self, now: ExportSpec, target: Path) -> None:
         """Refuse to go on with another account's records.
 
         Raises:
@@ -136,11 +138,11 @@ class Order:
                 "start anew with overwrite=True"
             )
 
-    def check_same(self, now: Order, target: Path) -> None:
+    def check_same(self, now: ExportSpec, target: Path) -> None:
         """Refuse to go on with what was begun otherwise.
 
         Raises:
-            ConfigurationError: ``now`` is not this order; says in what.
+            ConfigurationError: ``now`` is not this spec; says in what.
         """
         pairs: list[tuple[str, object, object]] = [
             ("list", self.start.path, now.start.path),
@@ -148,8 +150,8 @@ class Order:
             ("start", self.start, now.start),
             ("limit", self.limit, now.limit),
             *(
-                (field.name, getattr(self.shape, field.name), getattr(now.shape, field.name))
-                for field in attrs.fields(Shape)
+                (field.name, getattr(self.options, field.name), getattr(now.options, field.name))
+                for field in attrs.fields(OutputOptions)
             ),
         ]
         for what, was, is_now in pairs:
@@ -161,11 +163,11 @@ class Order:
 
 
 @attrs.frozen
-class Unfinished:
+class ResumeState:
     """An export that was started and not finished.
 
     Attributes:
-        order: What it was told to do.
+        spec: What it was told to do.
         phase: How far it is.
         place: What is durable (for a database, as it was at the start: it keeps its own place); None
             where nothing is yet.
@@ -173,7 +175,7 @@ class Unfinished:
         whole: What the output is when it is ready; None where nobody noted it.
     """
 
-    order: Order
+    spec: ExportSpec
     phase: Phase = Phase.READING
     place: Place | None = None
     export: str = ""
@@ -181,15 +183,15 @@ class Unfinished:
 
     def save(self, path: Path) -> None:
         """Write it to its file, durably."""
-        order = self.order
+        spec = self.spec
         value: dict[str, Any] = {
             "timezest_export": _VERSION,
-            "start": order.start.to_text(),
-            "shape": attrs.asdict(order.shape),
-            "limit": order.limit,
-            "overwrite": order.overwrite,
-            "skip_unreadable": order.skip_unreadable,
-            "columns": order.columns,
+            "start": spec.start.to_text(),
+            "shape": attrs.asdict(spec.options),
+            "limit": spec.limit,
+            "overwrite": spec.overwrite,
+            "skip_unreadable": spec.skip_unreadable,
+            "columns": spec.columns,
             "phase": self.phase,
             "place": None if self.place is None else self.place.to_text(),
             "export": self.export,
@@ -207,18 +209,18 @@ class Unfinished:
         try:
             value, is_sealed = unsealed(path.read_bytes())
             _check_version(value["timezest_export"], is_sealed=is_sealed)
-            start, shape = Checkpoint.from_text(value["start"]), _shape(value["shape"])
-            order = Order(
+            start, options = Checkpoint.from_text(value["start"]), _options(value["shape"])
+            spec = ExportSpec(
                 start,
-                shape,
+                options,
                 value["limit"],
                 value["overwrite"],
                 value.get("skip_unreadable", False),
-                tuple(value.get("columns") or first_columns(start.path, shape.fields)),
+                tuple(value.get("columns") or first_columns(start.path, options.fields)),
             )
             place = None if value["place"] is None else Place.from_text(value["place"])
             whole = Fingerprint(**value["whole"]) if value.get("whole") else None
-            unfinished = cls(order, Phase(value["phase"]), place, value.get("export", ""), whole)
+            unfinished = cls(spec, Phase(value["phase"]), place, value.get("export", ""), whole)
         except FileNotFoundError:
             return None
         except _NOT_OURS as error:
@@ -236,9 +238,9 @@ def _check_version(version: object, *, is_sealed: bool) -> None:
         raise ValueError("it is damaged: it lacks its checksum")
 
 
-def _shape(value: Mapping[str, Any]) -> Shape:
+def _options(value: Mapping[str, Any]) -> OutputOptions:
     fields, compression = value["fields"], value["compression"]
-    return Shape(
+    return OutputOptions(
         Format(value["format"]),
         None if compression is None else Compression(compression),
         None if fields is None else tuple(fields),
@@ -252,13 +254,13 @@ def damaged(output: Path, reason: str) -> ConfigurationError:
 
 
 @attrs.frozen
-class Names:
+class ExportPaths:
     """The names that belong to an export's file.
 
     Attributes:
         target: The file when it is finished.
         partial: What is written until then: a file, or for Parquet a folder of parts.
-        state: Where ``Unfinished`` is kept.
+        state: Where ``ResumeState`` is kept.
         lock: What the writing process holds.
         unreadable: The file of records that could not be read, where these are to be skipped.
         partial_unreadable: The same until it is finished.
@@ -273,7 +275,7 @@ class Names:
 
     @classmethod
     def of(cls, target: Path) -> Self:
-        """Give the names for a target.
+        """Return the names for a target.
 
         Raises:
             ConfigurationError: It has no name.

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import attrs
 
-from timezest_async.export.appended import AppendedFile
 from timezest_async.export.atomic_files import remove, sync_folder
-from timezest_async.export.endings import give_name
-from timezest_async.export.fingerprints import Fingerprint
-from timezest_async.export.job_state import Names, Place
+from timezest_async.export.checksums import Fingerprint
+from timezest_async.export.job_state import ExportPaths, Place
+from timezest_async.export.output_files import AppendedFile, give_name
 from timezest_async.pagination import OnUnreadable
 from timezest_async.serialization.json_text import exact_bytes
 from timezest_async.serialization.readers import UnreadableRecord
@@ -64,7 +63,7 @@ class UnreadableFile:
         self._maybe_again = set()
 
     def drain(self) -> list[bytes]:
-        """Give what is to be written; it is the caller's from now on."""
+        """Return what is to be written; it is the caller's from now on."""
         lines, self._lines = self._lines, []
         return lines
 
@@ -83,7 +82,7 @@ class UnreadableFile:
         )
 
     def finish(self, place: Place, *, overwrite: bool) -> None:
-        """Give the file its name, if there is any; can be done again after a crash.
+        """Name the file, if there is any; can be done again after a crash.
 
         Raises:
             ConfigurationError: It is not what was written, or there is another one of that name.
@@ -108,7 +107,7 @@ def _raw(line: bytes) -> bytes:
     return line.partition(b',"raw":')[2]
 
 
-class PassedOver:
+class UnreadableLog:
     """The unreadable records of a later run of an incremental export, kept beside its file, each once.
 
     Args:
@@ -116,7 +115,7 @@ class PassedOver:
     """
 
     def __init__(self, target: Path) -> None:
-        self._path = Names.of(target).unreadable
+        self._path = ExportPaths.of(target).unreadable
         self._met: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:

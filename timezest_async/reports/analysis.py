@@ -35,7 +35,7 @@ _STEP_ENDS: Final = [end for end, _ in LEAD_TIME_STEPS if end is not None]
 
 
 def was_booked(request: SchedulingRequest) -> bool:
-    """Tell whether the customer ever chose a time: a request cancelled or closed afterwards counts."""
+    """Return whether the customer ever chose a time: a request cancelled or closed afterwards counts."""
     return request.scheduled_at is not None or request.status == Status.SCHEDULED
 
 

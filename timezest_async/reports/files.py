@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
-from timezest_async.export.formats.spreadsheets import csv_text, defused
+from timezest_async.export.formats.spreadsheets import csv_text, escape_formula
 from timezest_async.reports import tables
 from timezest_async.reports.columns import Table
 from timezest_async.reports.figures import Report
@@ -104,7 +104,7 @@ def _text(table: Table, *, raw: bool) -> str:
 
 def _cell(value: Any, *, raw: bool) -> Any:
     if isinstance(value, str):
-        return value if raw else defused(value)
+        return value if raw else escape_formula(value)
     if isinstance(value, date):
         return value.isoformat()
     return round(value, 6) if isinstance(value, float) else value

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 
 def labels(ids: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Give what to call each of some records, by id.
+    """Return what to call each of some records, by id.
 
     Args:
         ids: Those that are called by their names beside each other.

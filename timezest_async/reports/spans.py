@@ -16,7 +16,7 @@ ALWAYS: Span = (-inf, inf)
 
 
 def created_spans(filter: Expression[Any] | None) -> tuple[Span, ...]:
-    """Give the spans of ``created_at`` that a filter admits, oldest first; none where it admits nothing."""
+    """Return the spans of ``created_at`` that a filter admits, oldest first; none where it admits nothing."""
     if filter is None:
         return (ALWAYS,)
     spans: list[Span] = fold(filter, _of_leaf, _of_junction)

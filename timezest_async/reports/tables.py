@@ -10,7 +10,7 @@ from timezest_async.reports.figures import LEAD_TIME_STEPS, WEEKDAYS, BookingRat
 
 
 def figures(report: Report) -> Table:
-    """Give the figures that sum the report up."""
+    """Return the figures that sum the report up."""
     lead_time = report.lead_time
     rows: tuple[tuple[str, Any], ...] = (
         ("requests", report.total),
@@ -29,7 +29,7 @@ def figures(report: Report) -> Table:
 
 
 def statuses(report: Report) -> Table:
-    """Give how many requests stand where."""
+    """Return how many requests stand where."""
     return Table(
         "statuses",
         "Status",
@@ -49,7 +49,7 @@ def week_statuses(report: Report) -> list[str]:
 
 
 def weeks(report: Report) -> Table:
-    """Give the status of the requests created in each of the last weeks."""
+    """Return the status of the requests created in each of the last weeks."""
     names = week_statuses(report)
     return Table(
         "weeks",
@@ -67,7 +67,7 @@ def weeks(report: Report) -> Table:
 
 
 def lead_times(report: Report) -> Table:
-    """Give the histogram of the time from creation to booking."""
+    """Return the histogram of the time from creation to booking."""
     lead_time = report.lead_time
     return Table(
         "lead_times",
@@ -87,7 +87,7 @@ def lead_times(report: Report) -> Table:
 
 
 def appointment_types(report: Report) -> Table:
-    """Give the booking rates of the appointment types."""
+    """Return the booking rates of the appointment types."""
     return _rates(
         "appointment_types",
         "Booking rate by appointment type",
@@ -98,7 +98,7 @@ def appointment_types(report: Report) -> Table:
 
 
 def technicians(report: Report) -> Table:
-    """Give the booking rates of the technicians."""
+    """Return the booking rates of the technicians."""
     return _rates(
         "technicians",
         "Booking rate by technician",
@@ -110,7 +110,7 @@ def technicians(report: Report) -> Table:
 
 
 def teams(report: Report) -> Table:
-    """Give the booking rates of the teams."""
+    """Return the booking rates of the teams."""
     return _rates(
         "teams", "Booking rate by team", "Of the requests that asked for this team.", "Team", report.teams
     )
@@ -141,7 +141,7 @@ def _rates(key: str, title: str, note: str, what: str, rates: Sequence[BookingRa
 
 
 def technician_statuses(report: Report) -> Table:
-    """Give the status of each technician's requests."""
+    """Return the status of each technician's requests."""
     present = {status for one in report.technician_statuses for status in one.counts}
     names = [status for status in report.statuses if status in present]
     named = any(one.id is not None for one in report.technician_statuses)
@@ -164,7 +164,7 @@ def technician_statuses(report: Report) -> Table:
 
 
 def hours(report: Report) -> Table:
-    """Give the appointments by weekday and hour, the hours of the day as rows."""
+    """Return the appointments by weekday and hour, the hours of the day as rows."""
     missing = ""
     if report.hours_unknown:
         are, they = ("is", "its") if report.hours_unknown == 1 else ("are", "their")
@@ -179,13 +179,13 @@ def hours(report: Report) -> Table:
 
 
 def busy_hours(report: Report) -> range:
-    """Give the hours from the first to the last with an appointment, on whatever day."""
+    """Return the hours from the first to the last with an appointment, on whatever day."""
     busy = [hour for hour in range(24) if any(day[hour] for day in report.hours)]
     return range(busy[0], busy[-1] + 1) if busy else range(0)
 
 
 def oldest_unbooked(report: Report) -> Table:
-    """Give the requests that have waited longest for their customer."""
+    """Return the requests that have waited longest for their customer."""
     more = report.waiting - len(report.oldest_unbooked)
     rows = [
         (
@@ -221,7 +221,7 @@ def oldest_unbooked(report: Report) -> Table:
 
 
 def all_tables(report: Report) -> tuple[Table, ...]:
-    """Give every table, in the order of the report."""
+    """Return every table, in the order of the report."""
     makers = (
         figures,
         statuses,

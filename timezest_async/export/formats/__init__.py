@@ -7,24 +7,24 @@ from typing import Any
 
 from timezest_async.export.formats.base import Writer
 from timezest_async.export.formats.columns import Table
-from timezest_async.export.formats.selection import Format, Shape
+from timezest_async.export.formats.selection import Format, OutputOptions
 
 __all__ = ["Writer", "make_writer"]
 
 
-def make_writer(output: Path, path: str, table: Table, shape: Shape) -> Writer[Any]:
+def make_writer(output: Path, path: str, table: Table, options: OutputOptions) -> Writer[Any]:
     """Make the writer for a format.
 
     Args:
         output: The file or folder that it writes.
         path: The list whose records are written.
         table: The columns.
-        shape: How they are written.
+        options: How they are written.
 
     Raises:
         ConfigurationError: The format needs a library that is not installed.
     """
-    match shape.format:
+    match options.format:
         case Format.PARQUET:
             from timezest_async.export.formats.parquet import ParquetWriter  # noqa: PLC0415 - needs pyarrow
 
@@ -40,4 +40,4 @@ def make_writer(output: Path, path: str, table: Table, shape: Shape) -> Writer[A
         case Format.JSONL | Format.CSV:
             from timezest_async.export.formats.text import TextWriter  # noqa: PLC0415 - needs msgspec
 
-            return TextWriter(output, path, table, shape)
+            return TextWriter(output, path, table, options)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.job_state import Place, damaged
 from timezest_async.models import Record
 
@@ -38,7 +38,7 @@ class Writer(ABC, Generic[Chunk]):
 
     @abstractmethod
     def create(self, place: Place) -> Place:
-        """Start with nothing, in the place of whatever is there; return the place with its extent."""
+        """Start with nothing, in the place of whatever is there; return the place with its size."""
 
     @abstractmethod
     def restore(self, place: Place) -> Place | None:
@@ -58,7 +58,7 @@ class Writer(ABC, Generic[Chunk]):
 
     @abstractmethod
     def commit(self, chunks: Sequence[Chunk], place: Place) -> Place:
-        """Write a batch and make it durable; return the place with its extent.
+        """Write a batch and make it durable; return the place with its size.
 
         Raises:
             OSError: The disk is full, or fails.
@@ -84,9 +84,9 @@ class Writer(ABC, Generic[Chunk]):
         """Release files; closing twice is fine."""
 
 
-def at(place: Place, extent: int, digest: str = "") -> Place:
-    """Give a place where so much of the output is durable."""
-    return attrs.evolve(place, extent=extent, digest=digest)
+def at(place: Place, committed_size: int, digest: str = "") -> Place:
+    """Return a place where so much of the output is durable."""
+    return attrs.evolve(place, committed_size=committed_size, digest=digest)
 
 
 def require(module: str, extra: str) -> Any:

@@ -64,17 +64,17 @@ def fits(value: int | None) -> bool:
 
 
 def text(value: Any) -> str | None:
-    """Give text; a whole number, where the service sends either, as its digits."""
+    """Return text; a whole number, where the service sends either, as its digits."""
     return None if value is None else str(value)
 
 
 def extra_text(value: Mapping[str, Any]) -> str | None:
-    """Give the unknown fields as JSON text, or None where there are none."""
+    """Return the unknown fields as JSON text, or None where there are none."""
     return extra_json(value).decode() if value else None
 
 
 def extra_json(value: Mapping[str, Any], *, escapes: bool = True) -> bytes:
-    """Give the unknown fields as a JSON object; see ``json_bytes``."""
+    """Return the unknown fields as a JSON object; see ``json_bytes``."""
     if holds_infinity(value.values()):
         return exact_bytes(value, escapes=escapes)
     return json_bytes(dict(value), escapes=escapes)
@@ -95,7 +95,7 @@ class FlatColumns:
         self._parts = [(getter(column, path), _FLAT.get(column.kind)) for column in table.columns]
 
     def columns(self, records: Sequence[Record]) -> list[list[Any]]:
-        """Give the values of each column."""
+        """Return the values of each column."""
         return [
             list(map(get, records)) if show is None else [show(value) for value in map(get, records)]
             for get, show in self._parts
@@ -103,7 +103,7 @@ class FlatColumns:
 
 
 def _iso(value: datetime | None) -> str | None:
-    """Give a timestamp such as ``2026-01-31T12:00:00Z``, which sorts as text and SQLite computes with."""
+    """Return a timestamp such as ``2026-01-31T12:00:00Z``, which sorts as text and SQLite computes with."""
     return None if value is None else f"{value.isoformat()[:19]}Z"
 
 

@@ -166,7 +166,7 @@ TABLES: Final[Mapping[str, Table]] = {
 
 
 def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
-    """Give the table of a list, with all columns or with those named, in the order named.
+    """Return the table of a list, with all columns or with those named, in the order named.
 
     Args:
         path: The list, such as ``"/agents"``.
@@ -197,7 +197,7 @@ def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
 
 
 def first_columns(path: str, fields: Sequence[str] | None) -> tuple[str, ...]:
-    """Give the names of the columns of an export that was begun before it was noted what they are."""
+    """Return the names of the columns of an export that was begun before it was noted what they are."""
     if fields is not None:
         return tuple(fields)
     return tuple(column.name for column in TABLES[path].columns if not column.is_derived)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import remove, sync_file, sync_folder
-from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Writer, at
 from timezest_async.export.formats.columns import Table
 from timezest_async.export.job_state import Place, damaged
@@ -56,7 +56,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
 
     @abstractmethod
     def declare(self) -> str:
-        """Give the SQL that makes the table."""
+        """Return the SQL that makes the table."""
 
     @abstractmethod
     def insert(self, connection: Any, chunks: Sequence[Chunk]) -> None:
@@ -165,7 +165,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
             raise damaged(self._output, "another program took it away or put another file there")
 
     def open(self) -> Any:
-        """Give the connection, opening it first where that is needed."""
+        """Return the connection, opening it first where that is needed."""
         if self._connection is None:
             self._connection = self.connect(self._output)
         return self._connection

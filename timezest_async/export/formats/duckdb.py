@@ -77,7 +77,7 @@ class DuckDBWriter(DatabaseWriter[Rows]):
     def add(self, connection: Any, chunks: Sequence[Rows], place: Place) -> Place:
         """Insert rows and count them; DuckDB has checksums of its own."""
         self.insert(connection, chunks)
-        return at(place, place.extent + sum(map(len, chunks)), _COUNTED)
+        return at(place, place.committed_size + sum(map(len, chunks)), _COUNTED)
 
     def check(self, connection: Any, place: Place) -> Place:
         """Compare the table's columns, and read all that is in it, which DuckDB has checksums of."""
@@ -86,8 +86,8 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         if [column for column, _ in found] != [column.name for column in self.table.columns]:
             raise ValueError("its table is not the export's")
         [[count, _]] = connection.execute(f"SELECT count(*), bit_xor(hash({name})) FROM {name}").fetchall()  # noqa: S608 - constants
-        if place.digest and count != place.extent:
-            raise ValueError(f"it has {count:,} rows where {place.extent:,} were durable")
+        if place.digest and count != place.committed_size:
+            raise ValueError(f"it has {count:,} rows where {place.committed_size:,} were durable")
         return at(place, count, _COUNTED)
 
     def forget(self, connection: Any, chunks: Sequence[Rows]) -> None:

@@ -1,23 +1,114 @@
-"""Parquet: a folder of parts, put together in the end, since a Parquet file cannot be appended to.
+"""Parquet, and Arrow tables: a folder of parts, put together in the end.
 
-The parts are of Arrow's own format, which costs little to write and to read once.
+A Parquet file cannot be appended to. The parts are of Arrow's own format, which costs little to write and to
+read once.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import accumulate, chain
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from timezest_async.export.atomic_files import create, remove, sync_file, sync_folder, write_new
-from timezest_async.export.fingerprints import Fingerprint, new_digest
-from timezest_async.export.formats.arrow import ArrowBatch, ArrowColumns, ArrowTable
+from timezest_async.export.checksums import Fingerprint, new_digest
 from timezest_async.export.formats.base import Writer, at, damaged, require
-from timezest_async.export.formats.columns import Table
+from timezest_async.export.formats.cells import bounded_getter, extra_text
+from timezest_async.export.formats.columns import Kind, Table
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
+from timezest_async.serialization.json_text import well_formed
+
+# pyarrow has no type hints.
+ArrowSchema: TypeAlias = Any
+ArrowArray: TypeAlias = Any
+ArrowBatch: TypeAlias = Any
+ArrowTable: TypeAlias = Any
+
+
+class ArrowColumns:
+    """Makes Arrow batches of records.
+
+    Args:
+        path: The list whose records they are.
+        table: The columns.
+
+    Attributes:
+        schema: The Arrow schema.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+
+    def __init__(self, path: str, table: Table) -> None:
+        self._pa: Any = require("pyarrow", "parquet")
+        self._parts = [
+            (bounded_getter(column, path), column.kind, self._type(column.kind)) for column in table.columns
+        ]
+        self.schema: ArrowSchema = self._pa.schema(
+            [(column.name, kind) for column, (_, _, kind) in zip(table.columns, self._parts, strict=True)]
+        )
+
+    def batch(self, records: Sequence[Record]) -> ArrowBatch:
+        """Make one batch of some records; the more, the less for each."""
+        arrays = [self._array(list(map(get, records)), kind, type_) for get, kind, type_ in self._parts]
+        return self._pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def table(self, batches: Iterable[ArrowBatch]) -> ArrowTable:
+        """Put batches together, without copying."""
+        return self._pa.Table.from_batches(batches, schema=self.schema)
+
+    def _array(self, values: list[Any], kind: Kind, type_: Any) -> ArrowArray:
+        if kind.members:
+            return self._structs(values, kind, type_)
+        if kind is Kind.EXTRA:
+            values = [extra_text(value) for value in values]
+        if kind is Kind.TEXT:
+            return self._texts(values)
+        if kind is Kind.TEXTS:
+            return self._lists(values, type_)
+        return self._pa.array(values, type=type_)
+
+    def _texts(self, values: list[Any]) -> ArrowArray:
+        try:
+            return self._pa.array(values, type=self._pa.string())
+        except (TypeError, UnicodeEncodeError):  # a whole number among them, or half an emoji
+            return self._pa.array(list(map(_utf8, values)), type=self._pa.string())
+
+    def _lists(self, values: list[Any], type_: Any) -> ArrowArray:
+        try:
+            return self._pa.array(values, type=type_)
+        except (TypeError, UnicodeEncodeError):
+            lists = [None if items is None else list(map(_utf8, items)) for items in values]
+            return self._pa.array(lists, type=type_)
+
+    def _structs(self, values: list[Sequence[Record]], kind: Kind, type_: Any) -> ArrowArray:
+        items = list(chain.from_iterable(values))
+        members = [self._texts(list(map(attrgetter(name), items))) for name in kind.members]
+        members.append(self._texts([extra_text(item.extra) for item in items]))
+        offsets = self._pa.array(accumulate(map(len, values), initial=0), type=self._pa.int32())
+        structs = self._pa.StructArray.from_arrays(members, fields=list(type_.value_type))
+        return self._pa.ListArray.from_arrays(offsets, structs, type=type_)
+
+    def _type(self, kind: Kind) -> Any:
+        pa = self._pa
+        if kind.members:
+            return pa.list_(pa.struct([(name, pa.string()) for name in (*kind.members, "extra")]))
+        return {
+            Kind.INTEGER: pa.int64(),
+            Kind.BOOLEAN: pa.bool_(),
+            Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+            Kind.TEXTS: pa.list_(pa.string()),
+        }.get(kind, pa.string())
+
+
+def _utf8(value: Any) -> str | None:
+    return None if value is None else well_formed(str(value))
+
 
 _ROW_GROUP: Final = 10_000
 """Rows that are read together, and so held in memory together when the parts are put together."""
@@ -64,7 +155,7 @@ class ParquetWriter(Writer[ArrowBatch]):
         for _ in self._tables(place):
             pass
         self._identity = self._folder.lstat()
-        return at(place, place.extent, self._digest(place))
+        return at(place, place.committed_size, self._digest(place))
 
     def encode(self, records: Sequence[Record]) -> ArrowBatch:
         """Make an Arrow batch."""
@@ -72,7 +163,7 @@ class ParquetWriter(Writer[ArrowBatch]):
 
     def commit(self, chunks: Sequence[ArrowBatch], place: Place) -> Place:
         """Write a part."""
-        number = place.extent + 1
+        number = place.committed_size + 1
         sink = self._pa.BufferOutputStream()
         with self._ipc.new_file(sink, self._arrow.schema) as writer:
             for batch in chunks:
@@ -129,7 +220,7 @@ class ParquetWriter(Writer[ArrowBatch]):
             raise damaged(self._folder, f"it has {rows:,} records where {place.records:,} were durable")
 
     def _parts(self, place: Place) -> list[Path]:
-        return [self._part(number) for number in range(1, place.extent + 1)]
+        return [self._part(number) for number in range(1, place.committed_size + 1)]
 
     def _digest(self, place: Place) -> str:
         return reduce(_chained, map(self._read, self._parts(place)), "")
@@ -157,7 +248,7 @@ class ParquetWriter(Writer[ArrowBatch]):
 
 
 def _chained(digest: str, data: bytes) -> str:
-    """Give the checksum over parts, from that over all but the last, and the last."""
+    """Return the checksum over parts, from that over all but the last, and the last."""
     chained = new_digest()
     chained.update(digest.encode())
     chained.update(data)

@@ -45,7 +45,7 @@ _TEXT: Final = {Format.JSONL, Format.CSV}
 
 
 @attrs.frozen
-class Shape:
+class OutputOptions:
     """How records are to be written.
 
     Attributes:
@@ -64,7 +64,7 @@ class Shape:
 def choose_format(
     path: Path, format: Format | str | None = None, compress: Compression | str | None = None
 ) -> tuple[Format, Compression | None]:
-    """Tell format and compression from what was said, else from the ending of the file's name.
+    """Return format and compression by what was said, else from the ending of the file's name.
 
     Args:
         path: The file, such as ``out.jsonl``, ``out.csv.zst`` or ``out.duckdb``.

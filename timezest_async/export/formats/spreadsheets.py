@@ -21,7 +21,7 @@ _LONGEST_CELL: Final = (1 << 31) - 1
 _changing_the_limit: Final = Lock()
 
 
-def defused(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula.
 
     Text that has apostrophes before a formula already gets one more, so that ``restored`` takes away no
@@ -31,7 +31,7 @@ def defused(cell: str) -> str:
 
 
 def restored(cell: str) -> str:
-    """Take away the apostrophe that ``defused`` put before a cell."""
+    """Take away the apostrophe that ``escape_formula`` put before a cell."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

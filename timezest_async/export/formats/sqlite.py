@@ -87,7 +87,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
         connection.execute("RELEASE batch")
         added = connection.execute(f"{self._select} WHERE rowid > ?", [last]).fetchall()
         total = (int(place.digest or "0", 16) + _sum(added) - _sum(gone)) % _MODULUS
-        return at(place, place.extent + len(added) - len(gone), f"{total:x}")
+        return at(place, place.committed_size + len(added) - len(gone), f"{total:x}")
 
     def _last(self, connection: Any) -> int:
         [[last]] = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {self.table.name}").fetchall()  # noqa: S608 - a constant
@@ -107,7 +107,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
         while rows := cursor.fetchmany(_MANY):
             count += len(rows)
             total = (total + _sum(rows)) % _MODULUS
-        if place.digest and (count, f"{total:x}") != (place.extent, place.digest):
+        if place.digest and (count, f"{total:x}") != (place.committed_size, place.digest):
             raise ValueError("its rows are not what was written")
         return at(place, count, f"{total:x}")
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from timezest_async.export.appended import AppendedFile
-from timezest_async.export.fingerprints import Fingerprint
+from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Writer, at, damaged, require
 from timezest_async.export.formats.cells import FlatColumns, field_getter
 from timezest_async.export.formats.columns import Kind, Table
-from timezest_async.export.formats.selection import Compression, Format, Shape
-from timezest_async.export.formats.spreadsheets import csv_text, defused
+from timezest_async.export.formats.selection import Compression, Format, OutputOptions
+from timezest_async.export.formats.spreadsheets import csv_text, escape_formula
 from timezest_async.export.job_state import Place
+from timezest_async.export.output_files import AppendedFile
 from timezest_async.models import Record
 from timezest_async.serialization.encoding import wire_lines
 from timezest_async.serialization.json_text import json_bytes
@@ -29,19 +29,19 @@ _BOOLEANS: Final = {None: None, True: "true", False: "false"}
 _GZIP_LEVEL: Final = 6
 
 
-def make_encoder(path: str, table: Table, shape: Shape) -> tuple[bytes, Encoder]:
+def make_encoder(path: str, table: Table, options: OutputOptions) -> tuple[bytes, Encoder]:
     """Make what turns records into bytes.
 
     Returns:
         What the file begins with, and a function of records.
     """
-    if shape.format is Format.CSV:
-        return _csv_encoder(path, table, raw=shape.raw_csv)
-    return b"", _jsonl_encoder(path, table, shape)
+    if options.format is Format.CSV:
+        return _csv_encoder(path, table, raw=options.raw_csv)
+    return b"", _jsonl_encoder(path, table, options)
 
 
-def _jsonl_encoder(path: str, table: Table, shape: Shape) -> Encoder:
-    if shape.fields is None:
+def _jsonl_encoder(path: str, table: Table, options: OutputOptions) -> Encoder:
+    if options.fields is None:
         return wire_lines
     names = [column.name for column in table.columns if column.kind is not Kind.EXTRA]
     derived = {column.name: field_getter(column, path) for column in table.columns if column.is_derived}
@@ -75,7 +75,7 @@ def _cells(values: Sequence[Any], kind: Kind, *, raw: bool) -> Sequence[Any]:
     if kind is Kind.BOOLEAN:
         return [_BOOLEANS[value] for value in values]
     if kind is Kind.TEXT and not raw:
-        return [defused(value) if isinstance(value, str) else value for value in values]
+        return [escape_formula(value) if isinstance(value, str) else value for value in values]
     return values
 
 
@@ -98,10 +98,10 @@ class TextWriter(Writer[bytes]):
 
     encode_records: Encoder
 
-    def __init__(self, output: Path, path: str, table: Table, shape: Shape) -> None:
+    def __init__(self, output: Path, path: str, table: Table, options: OutputOptions) -> None:
         self._output = output
-        self._head, self.encode_records = make_encoder(path, table, shape)
-        self._compress = make_compressor(shape.compression)
+        self._head, self.encode_records = make_encoder(path, table, options)
+        self._compress = make_compressor(options.compression)
         self._file = AppendedFile(output)
 
     @property
@@ -116,7 +116,7 @@ class TextWriter(Writer[bytes]):
 
     def restore(self, place: Place) -> Place | None:
         """Cut the file to what is durable."""
-        self._file.restore(Fingerprint(place.extent, place.digest))
+        self._file.restore(Fingerprint(place.committed_size, place.digest))
         durable = self._file.fingerprint
         return at(place, durable.length, durable.digest)
 
@@ -138,7 +138,7 @@ class TextWriter(Writer[bytes]):
         """Close the file, once it is seen to be what was written."""
         self.close()
         found = super().finish(place)
-        if not Fingerprint(place.extent, place.digest).is_of(found):
+        if not Fingerprint(place.committed_size, place.digest).is_of(found):
             raise damaged(self._output, "another program changed it")
         return found
 
