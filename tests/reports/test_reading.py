@@ -80,7 +80,7 @@ async def test_names_are_read_from_directory_exports(
         records = await paginator.to_list()
         assert records
         assert read_names(tmp_path / name) == {record.id: record.name for record in records}
-    with pytest.raises(ConfigurationError, match=r"record 1 is of kind|record 1 is no scheduling request"):
+    with pytest.raises(ConfigurationError, match=r"record 1 is of kind|record 1 is not a scheduling request"):
         list(read_requests(tmp_path / name))
 
 
@@ -98,9 +98,9 @@ GOOD = json.dumps(RECORD).encode() + b"\n"
     ("name", "content", "said"),
     [
         ("x.jsonl", GOOD + b'{"id": ', "line 2 is not JSON"),
-        ("x.jsonl", GOOD + b"[1]\n", "line 2 is no JSON object"),
+        ("x.jsonl", GOOD + b"[1]\n", "line 2 is not a JSON object"),
         ("x.jsonl", b"[" * 200_000, "line 1 is not JSON"),
-        ("x.jsonl", GOOD + b'{"id": "a"}\n', "record 2 is no scheduling request: "),
+        ("x.jsonl", GOOD + b'{"id": "a"}\n', "record 2 is not a scheduling request: "),
         (
             "x.jsonl",
             b'{"id": "agnt_1", "object": "agent"}',

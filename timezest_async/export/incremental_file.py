@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from csv import Error as CSVError
-from datetime import UTC, datetime
-from hashlib import blake2b
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,22 +12,17 @@ import attrs
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import usual_mode
-from timezest_async.export.formats import make_writer
-from timezest_async.export.formats.base import require
-from timezest_async.export.formats.columns import TABLES, choose_columns
+from timezest_async.export.formats import Reader, make_reader, make_writer
+from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.database import DatabaseWriter
 from timezest_async.export.formats.selection import Format, OutputOptions
-from timezest_async.export.formats.spreadsheets import csv_rows, restored
 from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.threads import in_thread
 from timezest_async.models import SchedulingRequest
 from timezest_async.pagination import Checkpoint
 
-_TABLE: Final = TABLES[PATH].name
 _APPENDED: Final = {Format.JSONL, Format.CSV}
-_MANY: Final = 10_000
-_OF_DAMAGE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def check_finished(target: Path, format: Format, known: IncrementalState, memory: Path) -> None:
@@ -93,49 +84,14 @@ def _changed(target: Path, what: str) -> ConfigurationError:
 
 
 def fingerprint(target: Path, format: Format, known: IncrementalState) -> str:
-    """Compute a checksum over what a finished file holds, whatever the order of a database's rows.
-
-    Args:
-        target: The file.
-        format: Its format.
-        known: Tells the names of its columns, and how many bytes of a text file are meant.
-
-    Returns:
-        The version of what computes it, a colon, and the checksum.
+    """Compute a checksum over what a finished file holds; see ``Reader.checksum``.
 
     Raises:
         ConfigurationError: It cannot be read.
     """
-    select = f"SELECT {', '.join(known.columns)} FROM {_TABLE}"  # noqa: S608 - names of our columns
-    with _explained(target, format):
-        match format:
-            case Format.SQLITE:
-                total = count = 0
-                with _sqlite(target) as connection:
-                    _check_columns(connection, list(known.columns))
-                    cursor = connection.execute(select)
-                    while rows := cursor.fetchmany(_MANY):
-                        count += len(rows)
-                        total += sum(int(_hash(repr(row).encode()), 16) for row in rows)
-                return f"1:{count}:{total % (1 << 128):x}"
-            case Format.DUCKDB:
-                duckdb = require("duckdb", "duckdb")
-                with closing(duckdb.connect(str(target))) as connection:
-                    _check_columns(connection, list(known.columns))
-                    query = f"SELECT count(*), bit_xor(hash(item)) FROM ({select}) AS item"  # noqa: S608 - as above
-                    [[count, total]] = connection.execute(query).fetchall()
-                return f"{duckdb.__version__}:{count}:{total or 0:x}"
-            case _:
-                digest, left = blake2b(digest_size=16), known.length
-                with target.open("rb") as file:
-                    while data := file.read(min(left, 1 << 20)):
-                        digest.update(data)
-                        left -= len(data)
-                return f"1:{digest.hexdigest()}"
-
-
-def _hash(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest()
+    reader = make_reader(target, format)
+    with _explained(reader):
+        return reader.checksum(known.columns, known.length)
 
 
 def gone(target: Path, memory: Path) -> ConfigurationError:
@@ -151,90 +107,29 @@ def _foreign(target: Path, memory: Path, reason: str) -> ConfigurationError:
 
 
 def read_back(target: Path, format: Format, columns: Sequence[str]) -> Iterator[tuple[str, KnownRequest]]:
-    """Read from a finished file which requests it has, by id.
+    """Read from a finished file of these columns which requests it has, by id.
 
     Raises:
         ConfigurationError: It is something else.
     """
-    names = list(columns)
-    query = f"SELECT {', '.join(NEEDED)} FROM {_TABLE}"  # noqa: S608 - constants
-    with _explained(target, format):
-        match format:
-            case Format.SQLITE:
-                with _sqlite(target) as connection:
-                    _check_columns(connection, names)
-                    yield from map(_from_row, connection.execute(query))
-            case Format.DUCKDB:
-                with closing(require("duckdb", "duckdb").connect(str(target))) as connection:
-                    _check_columns(connection, names)
-                    cursor = connection.execute(query)
-                    while rows := cursor.fetchmany(_MANY):
-                        yield from map(_from_row, rows)
-            case Format.CSV:
-                with target.open(encoding="utf-8", newline="") as file:
-                    for cells in csv_rows(file):
-                        if list(cells) != names:
-                            raise ValueError(f"its columns are {', '.join(map(str, cells))}")
-                        yield _from_row([restored(cells[name]) for name in NEEDED])
-            case _:
-                with target.open("rb") as lines:
-                    for line in lines:
-                        wire = json.loads(line)
-                        yield (
-                            wire["id"],
-                            KnownRequest(wire["status"], wire["created_at"], wire.get("updated_at")),
-                        )
+    reader = make_reader(target, format)
+    with _explained(reader):
+        for wire in reader.read(NEEDED, columns=columns):
+            times = wire["created_at"], wire.get("updated_at")
+            yield wire["id"], KnownRequest(wire["status"], *times)
 
 
 @contextmanager
-def _sqlite(target: Path) -> Generator[Any]:
-    # Not read-only: what a crash left half done is undone first.
-    uri = f"{target.absolute().as_uri()}?mode=rw"
-    with closing(require("sqlite3", "cli").connect(uri, uri=True)) as connection:
-        [(page_size,)] = connection.execute("PRAGMA page_size")
-        [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
-        if verdict != "ok" or target.stat().st_size % page_size:
-            raise ValueError("it is damaged" if verdict == "ok" else verdict)
-        yield connection
-
-
-def _check_columns(connection: Any, names: list[str]) -> None:
-    cursor = connection.execute(f"SELECT * FROM {_TABLE} LIMIT 0")  # noqa: S608 - a constant
-    found = [description[0] for description in cursor.description]
-    if found != names:
-        raise ValueError(f"its columns are {', '.join(found)}")
-
-
-@contextmanager
-def _explained(target: Path, format: Format) -> Generator[None]:
+def _explained(reader: Reader) -> Generator[None]:
     try:
         yield
     except (ConfigurationError, OSError):
         raise
-    except _errors(format) as error:
+    except reader.damage as error:
         raise ConfigurationError(
-            f"{target} cannot be read as an export of scheduling requests ({error}): put back what the last "
-            "run left, or name another file and another state"
+            f"{reader.source} cannot be read as an export of scheduling requests ({error}): put back what "
+            "the last run left, or name another file and another state"
         ) from None
-
-
-def _errors(format: Format) -> tuple[type[Exception], ...]:
-    """Return what reading another file, or a damaged one, may raise."""
-    if format in _APPENDED:
-        return *_OF_DAMAGE, CSVError
-    return *_OF_DAMAGE, require("sqlite3" if format is Format.SQLITE else "duckdb", "duckdb").Error
-
-
-def _from_row(row: Any) -> tuple[str, KnownRequest]:
-    request_id, status, created_at, updated_at = row
-    return request_id, KnownRequest(status, _epoch(created_at) or 0, _epoch(updated_at))
-
-
-def _epoch(value: str | datetime | None) -> int | None:
-    if not value:
-        return None
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value.replace(tzinfo=UTC)
-    return int(moment.timestamp())
 
 
 class Appender:

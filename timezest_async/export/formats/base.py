@@ -1,23 +1,27 @@
-"""What the job asks of every format."""
+"""What exports, incremental exports and reports ask of every format: a Writer and a Reader."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import attrs
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.export.checksums import Fingerprint
+from timezest_async.export.checksums import Fingerprint, new_digest
 from timezest_async.export.job_state import Place, damaged
 from timezest_async.models import Record
 
-__all__ = ["Writer", "at", "damaged", "require"]
+__all__ = ["Reader", "Wire", "Writer", "at", "damaged", "require"]
 
 Chunk = TypeVar("Chunk")
+
+Wire = dict[str, Any]
+"""A record in the shape that the service sends."""
+_CHUNK: Final = 1 << 20
 
 
 class Writer(ABC, Generic[Chunk]):
@@ -84,6 +88,52 @@ class Writer(ABC, Generic[Chunk]):
         """Release files; closing twice is fine."""
 
 
+class Reader(ABC):
+    """Reads a finished file.
+
+    Args:
+        source: The file.
+    """
+
+    damage: tuple[type[Exception], ...] = (ArithmeticError, EOFError, LookupError, TypeError, ValueError)
+    """What it raises, its library's own errors included, where the file is damaged or something else."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+
+    @abstractmethod
+    def read(
+        self, names: Sequence[str] | None = None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[Wire]:
+        """Read the records; a null is left out where columns cannot tell it from a field that was absent.
+
+        Args:
+            names: The columns that are wanted, where that is less work; None for all.
+            columns: The columns that the file has to have, where it has any; None for whatever it has.
+
+        Raises:
+            OSError: It cannot be opened.
+            ConfigurationError: It needs a library that is not installed, or has no table of an export.
+        """
+
+    def checksum(self, columns: Sequence[str], length: int) -> str:  # noqa: ARG002 - of databases
+        """Compute a checksum over what the file holds.
+
+        Args:
+            columns: The columns of a database, whose rows count in whatever order.
+            length: How many bytes of any other file count.
+
+        Returns:
+            The version of what computes it, a colon, and the checksum.
+        """
+        digest = new_digest()
+        with self.source.open("rb") as file:
+            while data := file.read(min(length, _CHUNK)):
+                digest.update(data)
+                length -= len(data)
+        return f"1:{digest.hexdigest()}"
+
+
 def at(place: Place, committed_size: int, digest: str = "") -> Place:
     """Return a place where so much of the output is durable."""
     return attrs.evolve(place, committed_size=committed_size, digest=digest)
@@ -98,7 +148,7 @@ def require(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name not in {module, module.partition(".")[0]}:
             raise
     raise ConfigurationError(
         f"this format needs {module.partition('.')[0]}: pip install 'timezest-async[{extra}]'"

@@ -6,16 +6,17 @@ import errno
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import remove, sync_file, sync_folder
 from timezest_async.export.checksums import Fingerprint
-from timezest_async.export.formats.base import Writer, at
-from timezest_async.export.formats.columns import Table
+from timezest_async.export.formats.base import Reader, Wire, Writer, at
+from timezest_async.export.formats.cells import to_wire
+from timezest_async.export.formats.columns import TABLES, Table
 from timezest_async.export.job_state import Place, damaged
 
 Chunk = TypeVar("Chunk")
@@ -26,6 +27,7 @@ _PASSES: Final = re.compile(
     r"\b(is locked|lock on file|disk is full|no space|permission denied)\b", re.IGNORECASE
 )
 _PLACE: Final = "timezest_export_place"
+_READ_TOGETHER: Final = 2_000
 
 
 class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
@@ -226,5 +228,46 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
             yield
         except self.errors as error:
             if "not a database" in str(error) or "not a valid" in str(error):
-                raise ConfigurationError(f"{self._output} is no database of this format: {error}") from None
+                raise ConfigurationError(
+                    f"{self._output} is not a database of this format: {error}"
+                ) from None
             raise OSError(errno.EIO, f"{type(self).__name__}: {error}", str(self._output)) from error
+
+
+class DatabaseReader(Reader):
+    """Reads the one table of an export from a database."""
+
+    names_of_tables: ClassVar[str]
+    """The query for them."""
+
+    @abstractmethod
+    def connected(self, *, writable: bool) -> AbstractContextManager[Any]:
+        """Open the database; one that is writable is mended first of what a crash left half done."""
+
+    def read(
+        self, names: Sequence[str] | None = None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[Wire]:
+        """Read some rows at a time."""
+        with self.opened(columns) as (connection, table):
+            cursor = connection.execute(f"SELECT {', '.join(names or '*')} FROM {table}")  # noqa: S608 - our names
+            found = [description[0] for description in cursor.description]
+            while rows := cursor.fetchmany(_READ_TOGETHER):
+                for row in rows:
+                    yield to_wire(dict(zip(found, row, strict=True)))
+
+    @contextmanager
+    def opened(self, columns: Sequence[str] | None) -> Generator[tuple[Any, str]]:
+        """Open the database; yield the connection and the name of the table, which has these columns."""
+        with self.connected(writable=columns is not None) as connection:
+            present = {name for (name,) in connection.execute(self.names_of_tables).fetchall()}
+            known = [table.name for table in TABLES.values() if table.name in present]
+            if not known:
+                raise ConfigurationError(
+                    f"{self.source} has no table of an export, such as scheduling_requests"
+                )
+            if columns is not None:
+                cursor = connection.execute(f"SELECT * FROM {known[0]} LIMIT 0")  # noqa: S608 - our name
+                found = [description[0] for description in cursor.description]
+                if found != list(columns):
+                    raise ValueError(f"its columns are {', '.join(found)}")
+            yield connection, known[0]

@@ -5,8 +5,10 @@ A batch goes in as one JSON text, which DuckDB itself takes apart: fast, and it 
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -15,7 +17,7 @@ import msgspec
 from timezest_async.export.formats.base import at, require
 from timezest_async.export.formats.cells import Getter, bounded_getter, extra_json, text
 from timezest_async.export.formats.columns import Column, Kind, Table
-from timezest_async.export.formats.database import DatabaseWriter
+from timezest_async.export.formats.database import DatabaseReader, DatabaseWriter
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import json_bytes, well_formed
@@ -30,6 +32,7 @@ _TYPES: Final = {
     Kind.EXTRA: "JSON",
 }
 
+_TABLES: Final = "SELECT table_name FROM duckdb_tables()"
 _COUNTED: Final = "counted"
 """Stands where other formats note a checksum."""
 
@@ -40,7 +43,7 @@ class DuckDBWriter(DatabaseWriter[Rows]):
     """Writes a DuckDB database."""
 
     sidecars: ClassVar[tuple[str, ...]] = (".wal",)
-    names_of_tables = "SELECT table_name FROM duckdb_tables()"
+    names_of_tables = _TABLES
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         super().__init__(output, table)
@@ -94,6 +97,33 @@ class DuckDBWriter(DatabaseWriter[Rows]):
         """Delete the rows of the same ids; a key would cost more than it gives."""
         ids = [well_formed(row["id"]) for chunk in chunks for row in chunk]
         connection.execute(f"DELETE FROM {self.table.name} WHERE id IN (SELECT unnest(?))", [ids])  # noqa: S608 - a constant
+
+
+class DuckDBReader(DatabaseReader):
+    """Reads a DuckDB database."""
+
+    names_of_tables = _TABLES
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(source)
+        self._duckdb: Any = require("duckdb", "duckdb")
+        self.damage = (*self.damage, self._duckdb.Error)
+
+    @contextmanager
+    def connected(self, *, writable: bool) -> Generator[Any]:
+        """Open the database; there has to be one."""
+        if not self.source.exists():
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(self.source))
+        with self._duckdb.connect(str(self.source), read_only=not writable) as connection:
+            yield connection
+
+    def checksum(self, columns: Sequence[str], length: int) -> str:  # noqa: ARG002 - of other files
+        """Let DuckDB hash all rows, in a way of each of its versions."""
+        with self.opened(columns) as (connection, table):
+            select = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - our names
+            query = f"SELECT count(*), bit_xor(hash(item)) FROM ({select}) AS item"  # noqa: S608 - as above
+            [[count, total]] = connection.execute(query).fetchall()
+        return f"{self._duckdb.__version__}:{count}:{total or 0:x}"
 
 
 def _sql_type(kind: Kind) -> str:

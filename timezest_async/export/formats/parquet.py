@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 
 from timezest_async.export.atomic_files import create, remove, sync_file, sync_folder, write_new
 from timezest_async.export.checksums import Fingerprint, new_digest
-from timezest_async.export.formats.base import Writer, at, damaged, require
-from timezest_async.export.formats.cells import bounded_getter, extra_text
+from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged, require
+from timezest_async.export.formats.cells import bounded_getter, extra_text, to_wire
 from timezest_async.export.formats.columns import Kind, Table
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
@@ -112,6 +112,7 @@ def _utf8(value: Any) -> str | None:
 
 _ROW_GROUP: Final = 10_000
 """Rows that are read together, and so held in memory together when the parts are put together."""
+_READ_TOGETHER: Final = 1_000
 _COMPRESSION: Final = "zstd"
 
 
@@ -253,3 +254,20 @@ def _chained(digest: str, data: bytes) -> str:
     chained.update(digest.encode())
     chained.update(data)
     return chained.hexdigest()
+
+
+class ParquetReader(Reader):
+    """Reads a Parquet file, or a folder of them."""
+
+    def read(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        columns: Sequence[str] | None = None,  # noqa: ARG002 - a Parquet file is not added to
+    ) -> Iterator[Wire]:
+        """Read some rows at a time."""
+        parquet = require("pyarrow.parquet", "parquet")
+        for part in sorted(self.source.glob("*.parquet")) if self.source.is_dir() else [self.source]:
+            with parquet.ParquetFile(part) as file:
+                for batch in file.iter_batches(batch_size=_READ_TOGETHER, columns=names):
+                    yield from map(to_wire, batch.to_pylist())

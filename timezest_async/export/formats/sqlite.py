@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -11,13 +12,14 @@ from typing import Any, ClassVar, Final
 from timezest_async.export.formats.base import at
 from timezest_async.export.formats.cells import FlatColumns, bounded_getter, fits
 from timezest_async.export.formats.columns import Kind, Table
-from timezest_async.export.formats.database import DatabaseWriter
+from timezest_async.export.formats.database import DatabaseReader, DatabaseWriter
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import well_formed
 
 _INTEGERS: Final = {Kind.INTEGER, Kind.BOOLEAN}
 
+_TABLES: Final = "SELECT name FROM sqlite_master"
 _MODULUS: Final = 1 << 128
 _MANY: Final = 2_000
 
@@ -28,7 +30,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
     """Writes an SQLite database."""
 
     sidecars: ClassVar[tuple[str, ...]] = ("-journal", "-wal", "-shm")
-    names_of_tables = "SELECT name FROM sqlite_master"
+    names_of_tables = _TABLES
     errors: type[Exception] = sqlite3.Error
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
@@ -110,6 +112,35 @@ class SQLiteWriter(DatabaseWriter[Rows]):
         if place.digest and (count, f"{total:x}") != (place.committed_size, place.digest):
             raise ValueError("its rows are not what was written")
         return at(place, count, f"{total:x}")
+
+
+class SQLiteReader(DatabaseReader):
+    """Reads an SQLite database."""
+
+    names_of_tables = _TABLES
+    damage = (*DatabaseReader.damage, sqlite3.Error)
+
+    @contextmanager
+    def connected(self, *, writable: bool) -> Generator[Any]:
+        """Open the database, whole to its last page if it is to be written."""
+        uri = f"{self.source.absolute().as_uri()}?mode={'rw' if writable else 'ro'}"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            if writable:
+                [(page_size,)] = connection.execute("PRAGMA page_size")
+                [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+                if verdict != "ok" or self.source.stat().st_size % page_size:
+                    raise ValueError("it is damaged" if verdict == "ok" else verdict)
+            yield connection
+
+    def checksum(self, columns: Sequence[str], length: int) -> str:  # noqa: ARG002 - of other files
+        """Add up the checksums of all rows."""
+        total = count = 0
+        with self.opened(columns) as (connection, table):
+            cursor = connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our names
+            while rows := cursor.fetchmany(_MANY):
+                count += len(rows)
+                total += _sum(rows)
+        return f"1:{count}:{total % _MODULUS:x}"
 
 
 def _sum(rows: Iterable[tuple[Any, ...]]) -> int:

@@ -6,17 +6,22 @@ formats' documents (RFC 1952, 2.2; RFC 8878, 3.1), so that it can be cut after a
 
 from __future__ import annotations
 
+import csv
 import gzip
-from collections.abc import Callable, Iterable, Sequence
+import io
+import json
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, TextIO
 
 from timezest_async.export.checksums import Fingerprint
-from timezest_async.export.formats.base import Writer, at, damaged, require
-from timezest_async.export.formats.cells import FlatColumns, field_getter
+from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged, require
+from timezest_async.export.formats.cells import FlatColumns, field_getter, to_wire
 from timezest_async.export.formats.columns import Kind, Table
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
-from timezest_async.export.formats.spreadsheets import csv_text, escape_formula
+from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
 from timezest_async.export.job_state import Place
 from timezest_async.export.output_files import AppendedFile
 from timezest_async.models import Record
@@ -27,6 +32,9 @@ Encoder = Callable[[Sequence[Record]], bytes]
 
 _BOOLEANS: Final = {None: None, True: "true", False: "false"}
 _GZIP_LEVEL: Final = 6
+_MAGIC: Final = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
+"""What files begin with: RFC 1952, 2.3.1, and RFC 8878, 3.1.1."""
+_CHUNK: Final = 1 << 16
 
 
 def make_encoder(path: str, table: Table, options: OutputOptions) -> tuple[bytes, Encoder]:
@@ -145,3 +153,106 @@ class TextWriter(Writer[bytes]):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+class _TextReader(Reader):
+    """Reads a file of lines.
+
+    Args:
+        source: The file.
+        compression: As its name tells; the first bytes know better.
+    """
+
+    damage = (*Reader.damage, csv.Error, zlib.error)
+
+    def __init__(self, source: Path, compression: Compression | None = None) -> None:
+        super().__init__(source)
+        self._compression = compression
+
+
+class JSONLinesReader(_TextReader):
+    """Reads JSON lines."""
+
+    def read(
+        self,
+        names: Sequence[str] | None = None,  # noqa: ARG002 - a line is parsed as a whole
+        *,
+        columns: Sequence[str] | None = None,  # noqa: ARG002 - there are none
+    ) -> Iterator[Wire]:
+        """Read line by line; blank ones are left out."""
+        with _open_text(self.source, self._compression) as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    wire = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise ValueError(f"line {number} is not JSON: {error}") from None
+                if not isinstance(wire, dict):
+                    raise ValueError(f"line {number} is not a JSON object: {line:.50}")  # noqa: TRY004 - bad data
+                yield wire
+
+
+class CSVReader(_TextReader):
+    """Reads CSV with a heading."""
+
+    def read(
+        self, names: Sequence[str] | None = None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[Wire]:
+        """Read row by row; an empty cell is a field that was absent."""
+        with _open_text(self.source, self._compression) as file:
+            for row in csv_rows(file):
+                if columns is not None and list(row) != list(columns):
+                    raise ValueError(f"its columns are {', '.join(map(str, row))}")
+                cells = row.items() if names is None else ((name, row[name]) for name in names)
+                yield to_wire({name: restored(cell) for name, cell in cells if name and cell})
+
+
+@contextmanager
+def _open_text(path: Path, compression: Compression | None) -> Generator[TextIO]:
+    with path.open("rb") as raw:
+        # A compressed file may have any name (`timezest export --compress`), but it begins like no text.
+        head = raw.peek(4)
+        compression = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), compression)
+        stream: Any = raw
+        if compression is Compression.GZIP:
+            stream = gzip.GzipFile(fileobj=raw)
+        elif compression is Compression.ZSTD:
+            stream = io.BufferedReader(_ZstdFile(raw))
+        with io.TextIOWrapper(stream, encoding="utf-8", newline="") as file:
+            yield file
+
+
+class _ZstdFile(io.RawIOBase):
+    """Decompresses frame after frame; zstandard's own reader takes a frame that was cut short for whole."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        zstandard = require("zstandard", "zstd")
+        self._new_frame: Callable[[], Any] = zstandard.ZstdDecompressor().decompressobj
+        self._error: type[Exception] = zstandard.ZstdError
+        self._raw = raw
+        self._frame: Any = None
+        self._input = b""
+        self._output = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._output:
+            self._input = self._input or self._raw.read(_CHUNK)
+            if not self._input:
+                if self._frame is not None:
+                    raise EOFError("it ends within a zstd frame")
+                return 0
+            self._frame = self._frame or self._new_frame()
+            try:
+                self._output = self._frame.decompress(self._input)
+            except self._error as error:
+                raise ValueError(str(error)) from None
+            self._input = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._output))
+        buffer[:size], self._output = self._output[:size], self._output[size:]
+        return size
