@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tests.support import stopped_clock
 from timezest_async.sandbox import Sandbox
-from timezest_async.sandbox.exchange import RequestSeen
+from timezest_async.sandbox.exchange import RecordedRequest
 from timezest_async.sandbox.faults import Faults
 
 KEY = "secret-key-of-the-tests"
@@ -35,7 +35,7 @@ class Served:
         return self.do(lambda sandbox: sandbox.records(entity))
 
     @property
-    def requests_seen(self) -> list[RequestSeen]:
+    def requests_seen(self) -> list[RecordedRequest]:
         return self._sandbox.requests_seen
 
     @property

@@ -1,13 +1,14 @@
 """A TimeZest service of our own, for demos and tests: ``Sandbox``, and the faults it can be given.
 
-It speaks what the vendor's pages and the published clients say the real service speaks, over real
-sockets on the loopback interface. ``python -m timezest_async.sandbox`` runs it by itself.
+It knows what the vendor's pages and the published clients say of the real service, and speaks it over real
+sockets on the loopback interface. It must not know how this package reads that service: only ``errors`` is
+shared, so that the two can check each other. ``python -m timezest_async.sandbox`` runs it by itself.
 """
 
 from __future__ import annotations
 
 from timezest_async.sandbox.command import run, serve_forever
-from timezest_async.sandbox.exchange import RequestSeen
+from timezest_async.sandbox.exchange import RecordedRequest
 from timezest_async.sandbox.faults import (
     HTML,
     AnswerLost,
@@ -50,7 +51,7 @@ __all__ = [
     "LoopingNextPage",
     "NextPageShape",
     "PageSize",
-    "RequestSeen",
+    "RecordedRequest",
     "Sandbox",
     "SlowDrip",
     "StaleConnection",

@@ -1,4 +1,4 @@
-"""What a sandbox can be made with, checked once."""
+"""What a sandbox, and the faults it is given, can be made with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ def _at_least(least: int) -> _Rule:
     return (lambda value: type(value) is int and value >= least), f"a whole number from {least}"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _is_seconds(value: Any) -> bool:
-    return type(value) in {int, float} and 0 <= value < math.inf
+    return _is_number(value) and 0 <= value < math.inf
 
 
 def _is_rate(value: Any) -> bool:
@@ -40,19 +44,21 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "retry_after": (lambda value: value in {"none", "seconds", "date"}, "'none', 'seconds' or 'date'"),
     "latency": (_is_seconds, "a number of seconds from 0"),
     "page_size": _at_least(1),
+    "seconds": (_is_seconds, "a number of seconds from 0"),
+    "probability": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
 }
 
 
 def check_arguments(**arguments: object) -> None:
-    """Check the arguments of a ``Sandbox``.
+    """Check arguments of a ``Sandbox`` or of a fault, by their names.
 
     Raises:
-        ConfigurationError: One is unfit; the message says what would be right, and repeats no key.
+        ConfigurationError: One is invalid; the message says what would be right, and repeats no key.
     """
     for name, value in arguments.items():
         fits, right = _RULES[name]
         if not fits(value):
             shown = "" if name.endswith("_key") else f", not {value!r:.60}"
             raise ConfigurationError(f"{name} takes {right}{shown}")
-    if arguments["read_only_key"] == arguments["api_key"]:
+    if "api_key" in arguments and arguments["api_key"] == arguments.get("read_only_key"):
         raise ConfigurationError("read_only_key is the api_key, which may create too: give another one")

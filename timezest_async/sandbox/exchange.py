@@ -1,19 +1,17 @@
-"""What passes between the wire, the service and the faults: calls and answers, as plain values."""
+"""What passes between the wire, the service and the faults: requests and responses, as plain values."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from attrs import field, frozen
 
-PREFIX: Final = "/v1"
-
 
 @frozen
-class Call:
+class Request:
     """A request, as far as the service looks at it.
 
     Attributes:
@@ -44,7 +42,7 @@ class Call:
 
 
 class Delivery(Enum):
-    """How an answer is put on the wire."""
+    """How a response is put on the wire."""
 
     WHOLE = "whole"
     NOTHING = "the connection is closed before any byte"
@@ -54,15 +52,15 @@ class Delivery(Enum):
 
 
 @frozen
-class Answer:
-    """An answer, and how it is delivered.
+class Response:
+    """A response, and how it is delivered.
 
     Attributes:
         status: The HTTP status.
         body: The body's bytes.
         headers: Headers, the content type among them.
         delay: Seconds to wait before anything is sent.
-        delivery: How the answer is put on the wire.
+        delivery: How the response is put on the wire.
         drip: For ``Delivery.DRIP``: bytes a piece, and seconds between two.
         leaves_stale: Whether the connection stays open but takes no further request.
     """
@@ -77,8 +75,8 @@ class Answer:
 
 
 @frozen
-class RequestSeen:
-    """A request that arrived; the Authorization header is not kept.
+class RecordedRequest:
+    """A request that arrived, without its secret headers.
 
     Attributes:
         method: Such as ``"GET"``.
@@ -112,18 +110,20 @@ class RequestSeen:
         return json.loads(self.body)
 
 
-def json_answer(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
-    """Make an answer with a JSON body, and ``headers`` beside its content type."""
+def json_response(
+    status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """Make a response with a JSON body, and ``headers`` beside its content type."""
     body = json.dumps(content, separators=(",", ":")).encode()
-    return Answer(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+    return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
-def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Make an error in the service's shape, ``{"error": …}``."""
-    return json_answer(status, {"error": message}, headers)
+    return json_response(status, {"error": message}, headers)
 
 
-def html_answer(status: int, title: str) -> Answer:
+def html_response(status: int, title: str) -> Response:
     """Make a small HTML page, as web frameworks send for what they do not know."""
     page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-    return Answer(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
+    return Response(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})

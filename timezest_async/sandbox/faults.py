@@ -13,7 +13,8 @@
         sandbox.faults.page_sizes([20, 0, 3])
 
 With a fault whose ``acts`` is False the service does not act, so that a create it hits did not happen;
-with the others it acts first, and its answer is spoilt. A fault of your own derives from ``Fault``.
+with the others it acts first, and the fault is applied to its response. A fault of your own derives
+from ``Fault``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from typing import ClassVar, cast
 from attrs import evolve, field, frozen
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.sandbox.exchange import Answer, Call, Delivery, error_answer, html_answer
-from timezest_async.sandbox.fault_arguments import check_probability, check_route
+from timezest_async.sandbox.arguments import check_arguments
+from timezest_async.sandbox.exchange import Delivery, Request, Response, error_response, html_response
+from timezest_async.sandbox.routes import check_route
 
 
 class Fault:
@@ -54,9 +56,9 @@ class Fault:
         """How many seconds ago what a list shows was true."""
         return 0.0
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002 - for subclasses
-        """Make of the service's answer to ``call`` what is sent instead."""
-        return answer
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002 - for subclasses
+        """Turn the service's response to ``request`` into what is sent instead."""
+        return response
 
 
 @frozen
@@ -75,9 +77,9 @@ class Status(Fault):
     body: str | bytes | None = None
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
         known = self.status in HTTPStatus._value2member_map_
-        made = error_answer(self.status, HTTPStatus(self.status).phrase if known else "Error", self.headers)
+        made = error_response(self.status, HTTPStatus(self.status).phrase if known else "Error", self.headers)
         if self.body is None:
             return made
         return evolve(made, body=self.body.encode() if isinstance(self.body, str) else self.body)
@@ -96,13 +98,13 @@ class TooManyRequests(Fault):
 
     retry_after: float | datetime | timedelta | str | None = None
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
         value = self.retry_after
         if isinstance(value, timedelta):
-            value = formatdate(call.now + value.total_seconds(), usegmt=True)
+            value = formatdate(request.now + value.total_seconds(), usegmt=True)
         elif isinstance(value, datetime):
             value = formatdate(value.timestamp(), usegmt=True)
-        return error_answer(429, "Too many requests", {} if value is None else {"Retry-After": str(value)})
+        return error_response(429, "Too many requests", {} if value is None else {"Retry-After": str(value)})
 
 
 @frozen
@@ -115,8 +117,8 @@ class Delay(Fault):
 
     seconds: float
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delay=answer.delay + self.seconds)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delay=response.delay + self.seconds)
 
 
 @frozen
@@ -125,32 +127,32 @@ class DropBeforeHeaders(Fault):
 
     acts = False
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.NOTHING)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.NOTHING)
 
 
 @frozen
 class AnswerLost(Fault):
     """Act, then close the connection without a byte of answer: a create has happened."""
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.NOTHING)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.NOTHING)
 
 
 @frozen
 class DropAfterHeaders(Fault):
     """Act, send the headers, then close the connection."""
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.HEADERS_ONLY)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.HEADERS_ONLY)
 
 
 @frozen
 class DropMidBody(Fault):
     """Act, send the headers and half of the body, then close the connection."""
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.HALF)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.HALF)
 
 
 @frozen
@@ -165,8 +167,8 @@ class SlowDrip(Fault):
     piece: int = 64
     seconds: float = 0.01
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.DRIP, drip=(self.piece, self.seconds))
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.DRIP, drip=(self.piece, self.seconds))
 
 
 @frozen
@@ -177,8 +179,8 @@ class StaleConnection(Fault):
     without acting, and uses no budget.
     """
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, leaves_stale=True)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, leaves_stale=True)
 
 
 @frozen
@@ -191,8 +193,8 @@ class TruncatedJSON(Fault):
 
     keep: float = 0.5
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, body=answer.body[: int(len(answer.body) * self.keep)])
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, body=response.body[: int(len(response.body) * self.keep)])
 
 
 @frozen
@@ -205,8 +207,8 @@ class ContentType(Fault):
 
     value: str = "text/html"
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, headers={**answer.headers, "Content-Type": self.value})
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, headers={**response.headers, "Content-Type": self.value})
 
 
 @frozen
@@ -219,8 +221,8 @@ class HTML(Fault):
 
     status: int = 200
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return html_answer(self.status, "Down for maintenance")
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return html_response(self.status, "Down for maintenance")
 
 
 @frozen
@@ -233,9 +235,9 @@ class Garbage(Fault):
 
     size: int = 512
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
         noise = random.Random(self.size).randbytes(self.size)  # noqa: S311 - noise, not a secret
-        return evolve(answer, body=b"\xff" + noise[1:])
+        return evolve(response, body=b"\xff" + noise[1:])
 
 
 @frozen
@@ -248,9 +250,9 @@ class GzipBomb(Fault):
 
     megabytes: int = 64
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        headers = {**answer.headers, "Content-Encoding": "gzip"}
-        return evolve(answer, body=_bomb(self.megabytes), headers=headers)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        headers = {**response.headers, "Content-Encoding": "gzip"}
+        return evolve(response, body=_bomb(self.megabytes), headers=headers)
 
 
 @frozen
@@ -283,7 +285,7 @@ class Faults:
         self._risks: list[tuple[str | None, float, Sequence[Fault]]] = []
 
     def script(self, route: str | None, faults: Iterable[Fault | None]) -> None:
-        """Spoil the next requests of a route, one fault each, in order.
+        """Apply faults to the next requests of a route, one each, in order.
 
         Args:
             route: Such as ``"GET /scheduling_requests"`` or ``"GET /scheduling_requests/{id}"``; None
@@ -291,13 +293,13 @@ class Faults:
             faults: One for each request; None lets one pass.
 
         Raises:
-            ConfigurationError: No request has such a route, or something is no fault.
+            ConfigurationError: No request has such a route, or something is not a fault.
         """
         check_route(route)
         self._scripts.append((route, deque(None if fault is None else _checked(fault) for fault in faults)))
 
     def randomly(self, probability: float, faults: Sequence[Fault], route: str | None = None) -> None:
-        """Spoil requests by chance.
+        """Apply faults to requests by chance.
 
         Args:
             probability: How likely a request is hit, from 0 to 1.
@@ -305,10 +307,10 @@ class Faults:
             route: As for ``script``.
 
         Raises:
-            ConfigurationError: An argument is unfit.
+            ConfigurationError: An argument is invalid.
         """
         check_route(route)
-        check_probability(probability)
+        check_arguments(probability=probability)
         if not faults:
             raise ConfigurationError("faults takes one fault at least")
         self._risks.append((route, probability, tuple(map(_checked, faults))))

@@ -13,18 +13,19 @@ from typing import Any, Final
 from aiohttp import web
 from attrs import define, field
 
-from timezest_async.sandbox.exchange import Answer, Call, Delivery, RequestSeen, error_answer
+from timezest_async.sandbox.exchange import Delivery, RecordedRequest, Request, Response, error_response
 from timezest_async.sandbox.faults import Faults
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
-from timezest_async.sandbox.service import Service, route_of
+from timezest_async.sandbox.routes import route_of
+from timezest_async.sandbox.service import Service
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _PATIENCE: Final = 0.5
 
 
 @define(eq=False)
-class FrontDoor:
-    """Receive requests and send answers.
+class HttpHandler:
+    """Receive requests and send responses.
 
     Attributes:
         service: What answers.
@@ -32,7 +33,7 @@ class FrontDoor:
         window: The account's budget, or None for no limit.
         retry_after: What a 429 for the budget says.
         faults: What is to go wrong.
-        seen: Where requests are recorded, or None.
+        recorded: Where requests are recorded, or None.
         latency: Seconds before every answer.
         clock: Epoch seconds; every answer's ``Date``.
     """
@@ -42,72 +43,72 @@ class FrontDoor:
     window: RateWindow | None
     retry_after: RetryAfter
     faults: Faults
-    seen: list[RequestSeen] | None
+    recorded: list[RecordedRequest] | None
     latency: float
     clock: Callable[[], float]
     _stale: set[object] = field(factory=set[object], init=False)
-    _under_way: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]], init=False)
+    _in_flight: set[asyncio.Task[Any]] = field(factory=set[asyncio.Task[Any]], init=False)
     _late: set[asyncio.TimerHandle] = field(factory=set[asyncio.TimerHandle], init=False)
     _ending: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def close(self) -> None:
-        """End every request that is under way, without an answer."""
+        """End every request that is in flight, without an answer."""
         self._ending.set()
         for timer in self._late:
             timer.cancel()
         self._late.clear()
         # A handler that is still busy while its connection is closed makes aiohttp log an error.
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=_PATIENCE)
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=_PATIENCE)
         self._stale.clear()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, or close its connection."""
         task = asyncio.current_task()
         if task is not None:
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-        time_seen = time.monotonic()
-        if request.protocol in self._stale:
-            self._stale.discard(request.protocol)
-            return _hang_up(request)
-        may_write = self._authenticate(request.headers.get("Authorization", ""))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+        arrived = time.monotonic()
+        if incoming.protocol in self._stale:
+            self._stale.discard(incoming.protocol)
+            return _abort(incoming)
+        may_write = self._authenticate(incoming.headers.get("Authorization", ""))
         limited = may_write is not None and self.window is not None and not self.window.admit()
-        path, _, query_string = request.raw_path.partition("?")
-        call = Call(
-            method=request.method,
-            route=route_of(request.method, path),
-            origin=f"{request.scheme}://{request.host}",
+        path, _, query_string = incoming.raw_path.partition("?")
+        request = Request(
+            method=incoming.method,
+            route=route_of(incoming.method, path),
+            origin=f"{incoming.scheme}://{incoming.host}",
             path=path,
             query_string=query_string,
-            query=dict(request.query),
-            body=await request.read(),
+            query=dict(incoming.query),
+            body=await incoming.read(),
             now=self.clock(),
         )
-        answer = self._answer(call, may_write, limited=limited)
-        if self.seen is not None:
-            self.seen.append(
-                RequestSeen(
-                    method=call.method,
-                    route=call.route,
+        response = self._respond(request, may_write, limited=limited)
+        if self.recorded is not None:
+            self.recorded.append(
+                RecordedRequest(
+                    method=request.method,
+                    route=request.route,
                     path=path,
                     query_string=query_string,
-                    query=call.query,
+                    query=request.query,
                     headers={
                         name.lower(): value
-                        for name, value in request.headers.items()
+                        for name, value in incoming.headers.items()
                         if name.lower() not in _SECRET_HEADERS
                     },
                     authorized=may_write is not None,
-                    body=call.body,
-                    status=None if answer.delivery is Delivery.NOTHING else answer.status,
-                    time=time_seen,
+                    body=request.body,
+                    status=None if response.delivery is Delivery.NOTHING else response.status,
+                    time=arrived,
                     limited=limited,
                 )
             )
-        if delay := self.latency + answer.delay:
+        if delay := self.latency + response.delay:
             await self._pause(delay)
-        return _hang_up(request) if self._ending.is_set() else await self._deliver(request, answer)
+        return _abort(incoming) if self._ending.is_set() else await self._deliver(incoming, response)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until the sandbox ends."""
@@ -124,68 +125,68 @@ class FrontDoor:
                 found = may_write
         return found
 
-    def _answer(self, call: Call, may_write: bool | None, *, limited: bool) -> Answer:  # noqa: FBT001 - three-valued
+    def _respond(self, request: Request, may_write: bool | None, *, limited: bool) -> Response:  # noqa: FBT001 - three-valued
         if may_write is None:
-            return error_answer(401, "Unauthorized. No valid API key provided")
+            return error_response(401, "Unauthorized. No valid API key provided")
         if limited and self.window is not None:
-            return error_answer(429, "Too many requests", self.window.headers(self.retry_after))
-        faults = self.faults.draw(call.route)
+            return error_response(429, "Too many requests", self.window.headers(self.retry_after))
+        faults = self.faults.draw(request.route)
         sizes = [size for fault in faults if (size := fault.records_on_page()) is not None]
-        answer = Answer(200)
+        response = Response(200)
         if all(fault.acts for fault in faults):
-            answer = self.service.answer(
-                call,
+            response = self.service.answer(
+                request,
                 may_write=may_write,
                 page_size=sizes[-1] if sizes else None,
                 behind=max((fault.behind() for fault in faults), default=0.0),
             )
         elif delays := [delay for fault in faults if (delay := fault.acts_after()) is not None]:
-            self._act_later(call, max(delays), may_write=may_write)
+            self._act_later(request, max(delays), may_write=may_write)
         for fault in faults:
-            answer = fault.spoil(answer, call)
-        return answer
+            response = fault.apply(response, request)
+        return response
 
-    def _act_later(self, call: Call, seconds: float, *, may_write: bool) -> None:
-        """Do what a call asks after a while, if the sandbox still runs then; nobody hears of it."""
+    def _act_later(self, request: Request, seconds: float, *, may_write: bool) -> None:
+        """Act on a request after a while, if the sandbox still runs then; nobody hears of it."""
 
         def act() -> None:
             self._late.discard(timer)
-            self.service.answer(call, may_write=may_write)
+            self.service.answer(request, may_write=may_write)
 
         timer = asyncio.get_running_loop().call_later(seconds, act)
         self._late.add(timer)
 
-    async def _deliver(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-        if answer.delivery is Delivery.NOTHING:
-            return _hang_up(request)
-        headers = {"Date": formatdate(self.clock(), usegmt=True), **answer.headers}
-        if answer.leaves_stale:
+    async def _deliver(self, request: web.BaseRequest, response: Response) -> web.StreamResponse:
+        if response.delivery is Delivery.NOTHING:
+            return _abort(request)
+        headers = {"Date": formatdate(self.clock(), usegmt=True), **response.headers}
+        if response.leaves_stale:
             self._stale.add(request.protocol)
-        if answer.delivery is Delivery.WHOLE:
-            return web.Response(status=answer.status, body=answer.body, headers=headers)
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        response.content_length = len(answer.body)
+        if response.delivery is Delivery.WHOLE:
+            return web.Response(status=response.status, body=response.body, headers=headers)
+        stream = web.StreamResponse(status=response.status, headers=headers)
+        stream.content_length = len(response.body)
         try:
-            await response.prepare(request)
-            if answer.delivery is Delivery.DRIP:
-                piece, seconds = answer.drip
-                for start in range(0, len(answer.body), piece):
-                    await response.write(answer.body[start : start + piece])
+            await stream.prepare(request)
+            if response.delivery is Delivery.DRIP:
+                piece, seconds = response.drip
+                for start in range(0, len(response.body), piece):
+                    await stream.write(response.body[start : start + piece])
                     await self._pause(seconds)
                     if self._ending.is_set():
-                        return _hang_up(request)
-                await response.write_eof()
+                        return _abort(request)
+                await stream.write_eof()
             else:
-                if answer.delivery is Delivery.HALF:
-                    await response.write(answer.body[: len(answer.body) // 2])
-                _hang_up(request)
+                if response.delivery is Delivery.HALF:
+                    await stream.write(response.body[: len(response.body) // 2])
+                _abort(request)
         except ConnectionError:
             # The client went away first, which is its right.
             pass
-        return response
+        return stream
 
 
-def _hang_up(request: web.BaseRequest) -> web.StreamResponse:
+def _abort(request: web.BaseRequest) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.close()
     response = web.Response()

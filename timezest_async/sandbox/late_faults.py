@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from timezest_async.sandbox.exchange import Answer, Call, Delivery
-from timezest_async.sandbox.fault_arguments import check_seconds
+from timezest_async.sandbox.arguments import check_arguments
+from timezest_async.sandbox.exchange import Delivery, Request, Response
 from timezest_async.sandbox.faults import Fault
 
 
@@ -22,13 +22,13 @@ class ActsLate(Fault):
     seconds: float
 
     def __attrs_post_init__(self) -> None:
-        check_seconds(self.seconds)
+        check_arguments(seconds=self.seconds)
 
     def acts_after(self) -> float | None:  # noqa: D102 - as in Fault
         return self.seconds
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: ARG002, D102 - as in Fault
-        return evolve(answer, delivery=Delivery.NOTHING)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: ARG002, D102 - as in Fault
+        return evolve(response, delivery=Delivery.NOTHING)
 
 
 @frozen
@@ -42,7 +42,7 @@ class ListLag(Fault):
     seconds: float
 
     def __attrs_post_init__(self) -> None:
-        check_seconds(self.seconds)
+        check_arguments(seconds=self.seconds)
 
     def behind(self) -> float:  # noqa: D102 - as in Fault
         return self.seconds

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, frozen
 
 from timezest_async.sandbox.attributes import Json
-from timezest_async.sandbox.exchange import Answer, Call
+from timezest_async.sandbox.exchange import Request, Response
 from timezest_async.sandbox.faults import Fault
 
 
@@ -18,18 +18,18 @@ from timezest_async.sandbox.faults import Fault
 class DuplicatePage(Fault):
     """``next_page`` points to the very page it stands on."""
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
-        return _relink(answer, call, lambda page: page | {"next_page": call.url})
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: D102 - as in Fault
+        return _relink(response, request, lambda page: page | {"next_page": request.url})
 
 
 @frozen
 class LoopingNextPage(Fault):
     """``next_page`` points back to the first page of the list."""
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
-        kept = [part for part in call.query_string.split("&") if not part.startswith("starting_after=")]
-        first = evolve(call, query_string="&".join(kept)).url
-        return _relink(answer, call, lambda page: page | {"next_page": first})
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: D102 - as in Fault
+        kept = [part for part in request.query_string.split("&") if not part.startswith("starting_after=")]
+        first = evolve(request, query_string="&".join(kept)).url
+        return _relink(response, request, lambda page: page | {"next_page": first})
 
 
 @frozen
@@ -42,14 +42,14 @@ class ForeignNextPage(Fault):
 
     origin: str = "https://timezest.example"
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
-        elsewhere = evolve(call, origin=self.origin).url
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: D102 - as in Fault
+        elsewhere = evolve(request, origin=self.origin).url
 
         def relink(page: Json) -> Json:
             link = page["next_page"]
-            return page | {"next_page": link.replace(call.origin, self.origin, 1) if link else elsewhere}
+            return page | {"next_page": link.replace(request.origin, self.origin, 1) if link else elsewhere}
 
-        return _relink(answer, call, relink)
+        return _relink(response, request, relink)
 
 
 @frozen
@@ -64,8 +64,8 @@ class NextPageShape(Fault):
     link: Literal["absolute", "path", "query", "bare"] = "absolute"
     end: Literal["null", "empty", "absent"] = "null"
 
-    def spoil(self, answer: Answer, call: Call) -> Answer:  # noqa: D102 - as in Fault
-        return _relink(answer, call, self._relink)
+    def apply(self, response: Response, request: Request) -> Response:  # noqa: D102 - as in Fault
+        return _relink(response, request, self._relink)
 
     def _relink(self, page: Json) -> Json:
         url: str | None = page["next_page"]
@@ -86,22 +86,22 @@ class NextPageShape(Fault):
         return page | {"next_page": "" if self.end == "empty" else None}
 
 
-def _relink(answer: Answer, call: Call, change: Callable[[Json], Json]) -> Answer:
+def _relink(response: Response, request: Request, change: Callable[[Json], Json]) -> Response:
     """Change the envelope of a list; any other answer stays as it is."""
     try:
-        page: Any = json.loads(answer.body)
+        page: Any = json.loads(response.body)
     except ValueError:
-        return answer
-    if answer.status != 200 or not isinstance(page, dict) or "next_page" not in page:
-        return answer
+        return response
+    if response.status != 200 or not isinstance(page, dict) or "next_page" not in page:
+        return response
     page = cast("Json", page)
     if page["next_page"]:
         # Another fault may have shortened it already.
-        page |= {"next_page": _absolute(page["next_page"], call)}
-    return evolve(answer, body=json.dumps(change(page), separators=(",", ":")).encode())
+        page |= {"next_page": _absolute(page["next_page"], request)}
+    return evolve(response, body=json.dumps(change(page), separators=(",", ":")).encode())
 
 
-def _absolute(link: str, call: Call) -> str:
+def _absolute(link: str, request: Request) -> str:
     if urlsplit(link).scheme:
         return link
-    return call.origin + (link if link.startswith("/") else f"{call.path}?{link.removeprefix('?')}")
+    return request.origin + (link if link.startswith("/") else f"{request.path}?{link.removeprefix('?')}")

@@ -18,10 +18,11 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.sandbox.arguments import check_arguments
 from timezest_async.sandbox.attributes import Json
 from timezest_async.sandbox.creating import complete
-from timezest_async.sandbox.exchange import PREFIX, RequestSeen
+from timezest_async.sandbox.exchange import RecordedRequest
 from timezest_async.sandbox.faults import Faults
-from timezest_async.sandbox.http_handler import FrontDoor
+from timezest_async.sandbox.http_handler import HttpHandler
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
+from timezest_async.sandbox.routes import PREFIX
 from timezest_async.sandbox.sample_data import fill
 from timezest_async.sandbox.service import Service
 from timezest_async.sandbox.store import Store, contact_key
@@ -80,7 +81,7 @@ class Sandbox:
         requests_seen: The requests that arrived, in order; yours to clear.
 
     Raises:
-        ConfigurationError: An argument is unfit.
+        ConfigurationError: An argument is invalid.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Sandbox:
         )
         self.api_key = api_key
         self.faults: Faults = Faults(seed)
-        self.requests_seen: list[RequestSeen] = []
+        self.requests_seen: list[RecordedRequest] = []
         self._address = (host, port)
         self._keys = {api_key: True} if read_only_key is None else {api_key: True, read_only_key: False}
         self._records = records
@@ -138,7 +139,7 @@ class Sandbox:
             store = stack.enter_context(closing(Store(self._database)))
             if self._records and not store.count("scheduling_request"):
                 fill(store, self._records, seed=self._seed, now=int(self._clock()))
-            door = FrontDoor(
+            handler = HttpHandler(
                 Service(store, self._clock, self._page_size),
                 self._keys,
                 self._window,
@@ -149,13 +150,13 @@ class Sandbox:
                 self._clock,
             )
             server = web.Server(
-                door.handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
+                handler.handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
             )
             # When it shuts down no request is under way; a time-out of 0 would mean to wait for ever.
             runner = web.ServerRunner(server, shutdown_timeout=0.001)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            stack.push_async_callback(door.close)
+            stack.push_async_callback(handler.close)
             host, port = self._address
             await web.TCPSite(runner, host, port, ssl_context=self._ssl_context).start()
             scheme = "http" if self._ssl_context is None else "https"
