@@ -21,9 +21,8 @@ FACE = "the face"
 
 LOWEST = {"_version", "errors", "redaction", "checks", "event_loops", "redis_connections"}
 BELOW_TRANSPORT = LOWEST | {"tql", "models", "matching", "serialization", "budget"}
-BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency"}
-BELOW_CHANGES = BELOW_ENDPOINTS | {"endpoints", "client"}
-BELOW_EXPORT = BELOW_CHANGES | {"changes"}
+BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency", "changes"}
+BELOW_EXPORT = BELOW_ENDPOINTS | {"endpoints", "client"}
 MAY_IMPORT = {
     "_version": set[str](),
     "errors": set[str](),
@@ -37,11 +36,11 @@ MAY_IMPORT = {
     "matching": {"errors", "tql", "models"},
     "serialization": {"errors", "checks", "models"},
     "transport": LOWEST | {"budget", "serialization"},
-    "pagination": BELOW_ENDPOINTS - {"pagination", "idempotency", "matching"},
+    "pagination": BELOW_ENDPOINTS - {"pagination", "idempotency", "changes", "matching"},
     "idempotency": LOWEST | {"models"},
     "endpoints": BELOW_ENDPOINTS,
     "client": BELOW_ENDPOINTS | {"endpoints"},
-    "changes": BELOW_CHANGES,
+    "changes": LOWEST | {"tql", "models", "matching"},
     "export": BELOW_EXPORT,
     "reports": BELOW_EXPORT | {"export"},
     "integrations": BELOW_EXPORT | {"export"},

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, closing
+from datetime import datetime
 from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -15,6 +16,7 @@ from aiohttp import web
 from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.sandbox.acts import Habits, booking, cancelling
 from timezest_async.sandbox.arguments import check_arguments
 from timezest_async.sandbox.attributes import Json
 from timezest_async.sandbox.creating import complete
@@ -73,6 +75,8 @@ class Sandbox:
         clock: Epoch seconds; for creation times, the budget and the answers' ``Date``.
         seed: What sample data and random faults depend on.
         keep_requests: Whether ``requests_seen`` remembers; switch it off for long runs.
+        cancelling_clears_times: Whether ``cancel`` clears the times and agents of an appointment.
+        rebooking_moves_scheduled_at: Whether ``book`` moves ``scheduled_at`` of what is booked already.
         ssl_context: Serves HTTPS with it.
 
     Attributes:
@@ -100,6 +104,8 @@ class Sandbox:
         clock: Callable[[], float] = time.time,
         seed: int = 0,
         keep_requests: bool = True,
+        cancelling_clears_times: bool = False,
+        rebooking_moves_scheduled_at: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         check_arguments(
@@ -126,6 +132,7 @@ class Sandbox:
         self._clock = clock
         self._seed = seed
         self._keep_requests = keep_requests
+        self._habits = Habits(cancelling_clears_times, rebooking_moves_scheduled_at)
         self._ssl_context = ssl_context
         self._running: _Running | None = None
 
@@ -213,13 +220,51 @@ class Sandbox:
         Raises:
             KeyError: There is no such record.
         """
-        store = self._parts().store
-        body = store.get(entity, id)
+        changed: Json = {**self._record(id, entity), "updated_at": int(self._clock()), **changes}
+        self._parts().store.replace(entity, changed)
+        return changed
+
+    def book(self, id: str, start_time: datetime | int, time_zone: str | None = None) -> Json:
+        """Choose a time for an appointment, or another one, as the end user does; return the record.
+
+        Args:
+            id: The scheduling request.
+            start_time: When the appointment starts: aware, or epoch seconds.
+            time_zone: The end user's time zone, by its Rails or IANA name.
+
+        Raises:
+            KeyError: There is no such record.
+            ValueError: It is closed, or the time is naive.
+        """
+        record = self._record(id)
+        agents = self.records("agent")
+        return self.update(
+            id, **booking(record, start_time, time_zone, agents, int(self._clock()), self._habits)
+        )
+
+    def cancel(self, id: str) -> Json:
+        """Cancel a scheduling request, as the end user or the team does; return the record.
+
+        Raises:
+            KeyError: There is no such record.
+            ValueError: It is closed.
+        """
+        return self.update(id, **cancelling(self._record(id), self._habits))
+
+    def close_request(self, id: str) -> Json:
+        """Close a scheduling request, as a workflow of the team does; return the record.
+
+        Raises:
+            KeyError: There is no such record.
+        """
+        return self.update(id, status="closed")
+
+    def _record(self, id: str, entity: str = "scheduling_request") -> Json:
+        body = self._parts().store.get(entity, id)
         if body is None:
             raise KeyError(id)
-        changed: Json = {**json.loads(body), "updated_at": int(self._clock()), **changes}
-        store.replace(entity, changed)
-        return changed
+        record: Json = json.loads(body)
+        return record
 
     def remove(self, id: str, entity: str = "scheduling_request", /) -> bool:
         """Take a record away, as the service's owner may; False where there was none."""

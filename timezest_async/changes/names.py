@@ -1,0 +1,129 @@
+"""Asking for many requests at once, of which only those come back that are not as they were.
+
+A request cannot be asked for by its id in a filter. But by the number of its ticket, else by the end user's
+e-mail address; some 330 numbers go into one URL. What is asked is which of these have *another* status.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
+
+import attrs
+
+from timezest_async import tql
+from timezest_async.changes.change import Wire
+from timezest_async.models import EntityType, Status
+from timezest_async.tql import scheduling_request as F
+
+Query: TypeAlias = tql.Expression[Any]
+
+MOST_BYTES: Final = 3_400
+"""How long a list of names may be in a URL, for 4 kB altogether."""
+_SECOND: Final = timedelta(seconds=1)
+
+_NUMBERS: Final[Mapping[str, Any]] = {
+    EntityType.AUTOTASK_TICKET: F.autotask_ticket_number,
+    EntityType.CONNECTWISE_PSA_PROJECT_TICKET: F.connectwise_psa_ticket_number,
+    EntityType.CONNECTWISE_PSA_SERVICE_TICKET: F.connectwise_psa_ticket_number,
+    EntityType.HALO_PSA_TICKET: F.halo_psa_ticket_number,
+    EntityType.SERVICE_NOW_TASK: F.service_now_task_number,
+}
+
+
+@attrs.frozen
+class ByName:
+    """How to find out about some requests.
+
+    Attributes:
+        queries: What to list.
+        nameless: The ids of those that have to be got one by one.
+    """
+
+    queries: Sequence[Query]
+    nameless: Sequence[str]
+
+    @property
+    def cost(self) -> int:
+        """The requests that it takes at least."""
+        return len(self.queries) + len(self.nameless)
+
+
+def ask_for_transitions(requests: Iterable[Wire], *, bookings: bool) -> ByName:
+    """Ask which of some requests have another status.
+
+    Args:
+        requests: As they were.
+        bookings: Whether to ask for those that were booked, too.
+    """
+    families: dict[tuple[str, ...], list[Wire]] = {}
+    nameless: list[str] = []
+    for request in requests:
+        status = request["status"]
+        if not _is_fit(status):
+            nameless.append(request["id"])
+            continue
+        family = (status,) if bookings or status == Status.SCHEDULED else (status, Status.SCHEDULED.value)
+        families.setdefault(family, []).append(request)
+    queries: list[Query] = []
+    for statuses, family in families.items():
+        found = ask_for(family)
+        queries += [query & F.status.not_in(statuses) for query in found.queries]
+        nameless += found.nameless
+    return ByName(queries, nameless)
+
+
+def ask_for(requests: Iterable[Wire]) -> ByName:
+    """Ask for some requests by their names; others of the same names may come with them."""
+    groups: dict[str, tuple[Any, list[tuple[int, str]]]] = {}
+    nameless: list[str] = []
+    for request in requests:
+        attribute, name = _name(request)
+        if attribute is None:
+            nameless.append(request["id"])
+        else:
+            groups.setdefault(attribute.name, (attribute, []))[1].append((request["created_at"], name))
+    queries: list[Query] = []
+    for attribute, named in groups.values():
+        for chunk in _chunks(sorted(named)):
+            oldest, newest = (datetime.fromtimestamp(chunk[end][0], UTC) for end in (0, -1))
+            names = list(dict.fromkeys(name for _, name in chunk))
+            queries.append(attribute.in_(names) & F.created_at.between(oldest, newest + _SECOND))
+    return ByName(queries, nameless)
+
+
+def _name(request: Wire) -> tuple[Any, str]:
+    for entity in request.get("associated_entities") or ():
+        attribute, number = _NUMBERS.get(entity.get("type")), entity.get("number")
+        if attribute is not None and _is_fit(number):
+            return attribute, number
+    email = request.get("end_user_email")
+    return (F.end_user_email, email) if _is_fit(email) else (None, "")
+
+
+def _is_fit(text: object) -> bool:
+    """Return whether a text can stand in a filter, and finds what has it."""
+    return (
+        isinstance(text, str)
+        and 0 < len(text) <= MOST_BYTES // 20
+        and text == text.strip()
+        and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+    )
+
+
+def _chunks(named: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Divide names so that each part fits into a URL; the more alike in age, the less else is found."""
+    chunk: list[tuple[int, str]] = []
+    length = 0
+    for created_at, name in named:
+        size = len(quote(name)) + 3
+        if chunk and length + size > MOST_BYTES:
+            yield chunk
+            chunk, length = [], 0
+        chunk.append((created_at, name))
+        length += size
+    if chunk:
+        yield chunk
