@@ -1,0 +1,8 @@
+"""What changed since the last look: what to ask, comparison, changes, and where they are remembered."""
+
+from __future__ import annotations
+
+from timezest_async.changes.change import Change, ChangeKind
+from timezest_async.changes.store import ChangeStore, Event, Memory, Update
+
+__all__ = ["Change", "ChangeKind", "ChangeStore", "Event", "Memory", "Update"]

@@ -1,0 +1,206 @@
+"""What ``watch()`` and ``changes()`` return: changes to be read with ``async for``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from timezest_async import tql
+from timezest_async.changes.change import Change, differing
+from timezest_async.changes.engine import Cost, Engine
+from timezest_async.changes.filters import fixed_part
+from timezest_async.changes.reading import Service
+from timezest_async.changes.store import ChangeStore, Event
+from timezest_async.checks import check_seconds
+from timezest_async.errors import ConfigurationError, TimeZestError
+
+_logger = logging.getLogger("timezest_async")
+
+_BATCH: Final = 100
+"""Events fetched from the store at once."""
+_WATCHING: Final = 3
+"""Requests that a sweep of a watch may take in any case."""
+_LOOKING: Final = 10
+"""Requests that a single look may take in any case."""
+_LONGEST_BACK_OFF: Final = 300.0
+"""Seconds that no wait after a failure exceeds."""
+_MOST_DOUBLINGS: Final = 10
+
+
+class Watch:
+    """Changes of scheduling requests, each once it is asked for.
+
+    An async iterator, and an async context manager that closes the state at its end. Asking for the next
+    change acknowledges the one before, so that whoever stops in between is told it again. Nothing is asked
+    of the service while nobody waits for a change.
+
+    Args:
+        service: The service.
+        state: The path of an SQLite file, or a store.
+        filter: What is followed.
+        interval: Seconds between two looks; None for a single one.
+        sweep: Seconds between two sweeps.
+        consumer: Whose acknowledgements count.
+        initial: Whether what is there at the first look is told as created.
+        clock: Epoch seconds.
+
+    Attributes:
+        cost: What the latest look cost; None before the first one.
+
+    Raises:
+        FilterError: The filter is unfit.
+        ConfigurationError: Another argument is.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        state: str | os.PathLike[str] | ChangeStore,
+        filter: tql.Expression[Any] | str | None,
+        *,
+        interval: float | None,
+        sweep: float = 60.0,
+        consumer: str = "main",
+        initial: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.cost: Cost | None = None
+        self._interval = None if interval is None else check_seconds("interval", interval)
+        self._sweep = check_seconds("sweep", sweep)
+        if not isinstance(consumer, str) or not consumer:  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
+            raise ConfigurationError(f"consumer is {consumer!r:.60}: give a name that is not empty.")
+        self._service, self._filter, self._consumer, self._initial = service, filter, consumer, initial
+        self._clock = clock
+        self._store, self._is_own = _store_of(state)
+        service.list(self._expression(datetime.now(UTC)))  # to be refused at once
+        fixed_part(self._expression(datetime.now(UTC)))
+        self._engine: Engine | None = None
+        self._lock = asyncio.Lock()
+        self._events: deque[Event] = deque()
+        self._given: int | None = None
+        self._failures = 0
+        self._next_look: float | None = None
+        self._next_sweep = 0.0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the state; a change that was given and not followed by another is told again."""
+        if self._is_own:
+            await self._store.close()
+
+    async def __anext__(self) -> Change:
+        async with self._lock:
+            if self._given is not None:
+                await self._store.acknowledge(self._consumer, self._given)
+                self._given = None
+            engine = await self._opened()
+            while True:
+                if not self._events:
+                    self._events.extend(await self._store.pending(self._consumer, _BATCH))
+                if self._events:
+                    event = self._events.popleft()
+                    self._given = event.seq
+                    return self._change(event)
+                if self._interval is None:
+                    if self._next_look is not None:
+                        await self.aclose()
+                        raise StopAsyncIteration
+                    self.cost = await engine.look(sweep=True, allowance=_LOOKING)
+                    self._next_look = 0.0
+                else:
+                    await self._look_when_due(engine, self._interval)
+
+    async def _look_when_due(self, engine: Engine, interval: float) -> None:
+        """Wait for the time of the next look and look, unless somebody else has just done so."""
+        now = asyncio.get_running_loop().time
+        if self._next_look is not None:
+            await asyncio.sleep(self._next_look - now())
+        is_first, began = self._next_look is None, now()
+        self._next_look = began + interval
+        is_sweep = is_first or began >= self._next_sweep
+        # A little less than the interval: timers are not exact.
+        if not is_first and await engine.was_looked(0.9 * interval, swept=False):
+            is_sweep = is_sweep and not await engine.was_looked(0.9 * self._sweep, swept=True)
+            if not is_sweep:
+                return
+        try:
+            self.cost = await engine.look(sweep=is_sweep, allowance=_WATCHING)
+        except TimeZestError as error:
+            if not error.retryable:
+                raise
+            self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
+            wait = min(interval * 2.0**self._failures, max(interval, _LONGEST_BACK_OFF))
+            _logger.warning("A look for changes failed (%s); the next in %.3g s.", type(error).__name__, wait)
+            self._next_look = now() + wait
+        else:
+            self._failures = 0
+            if is_sweep:
+                self._next_sweep = began + self._sweep
+
+    async def _opened(self) -> Engine:
+        if self._engine is None:
+            memory = await self._store.recall(-1)
+            begun = None if memory is None else memory.notes.get("begun_at")
+            wanted = self._expression(datetime.fromtimestamp(self._clock() if begun is None else begun, UTC))
+            start = self._service.list(wanted).start
+            engine = Engine(
+                self._service,
+                self._store,
+                {"queries": list(start.queries), "account": start.account},
+                wanted=wanted,
+                fixed=fixed_part(wanted)[0],
+                initial=self._initial,
+                clock=self._clock,
+            )
+            await engine.recall()
+            self._engine = engine
+        return self._engine
+
+    def _expression(self, now: datetime) -> tql.Expression[Any] | None:
+        """Read the filter; how long ago something is counts from the first look."""
+        if isinstance(self._filter, str):
+            return tql.parse(self._filter, now=now)
+        return self._filter
+
+    def _change(self, event: Event) -> Change:
+        before, after = (
+            None if request is None else self._service.structure(request)
+            for request in (event.before, event.after)
+        )
+        fields = differing(event.before, event.after)
+        return Change(event.kind, before, after, fields, event.seq, event.seen_at)
+
+
+def _store_of(state: object) -> tuple[ChangeStore, bool]:
+    """Give the store, and whether it is ours to close.
+
+    Raises:
+        ConfigurationError: It is neither a path nor a store.
+    """
+    if callable(getattr(state, "recall", None)):
+        store: Any = state
+        return store, False
+    from timezest_async.changes.sqlite import SQLiteChangeStore  # noqa: PLC0415 - few programs need sqlite3
+
+    path: Any = state
+    return SQLiteChangeStore(path), True
