@@ -73,6 +73,8 @@ from timezest_async.transport import Hooks, RequestEvent
 if _TYPE_CHECKING:
     from timezest_async import export
     from timezest_async.budget.redis.limiter import RedisRateLimiter
+    from timezest_async.changes import Change, ChangeKind, ChangeStore
+    from timezest_async.changes.sqlite import SQLiteChangeStore
     from timezest_async.idempotency.redis import RedisJournal
     from timezest_async.idempotency.sqlite import SQLiteJournal
 
@@ -89,6 +91,9 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BudgetExhaustedError",
+    "Change",
+    "ChangeKind",
+    "ChangeStore",
     "Checkpoint",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -127,6 +132,7 @@ __all__ = [
     "ResourceDict",
     "ResourceReference",
     "ResourceReferenceDict",
+    "SQLiteChangeStore",
     "SQLiteJournal",
     "SchedulingRequest",
     "SchedulingRequestDict",
@@ -154,8 +160,12 @@ __all__ = [
 
 
 _LATE = {
+    "Change": "timezest_async.changes",
+    "ChangeKind": "timezest_async.changes",
+    "ChangeStore": "timezest_async.changes",
     "RedisJournal": "timezest_async.idempotency.redis",
     "RedisRateLimiter": "timezest_async.budget.redis.limiter",
+    "SQLiteChangeStore": "timezest_async.changes.sqlite",
     "SQLiteJournal": "timezest_async.idempotency.sqlite",
 }
 

@@ -47,7 +47,7 @@ class Comparison:
         """Recall what was read or asked for and is not followed."""
         if isinstance(known, Mapping):
             self._known = {**known, **self._known}
-        unknown = [id for id in self._reader.found if id not in self._known]
+        unknown = self._reader.found.keys() - self._known.keys()
         if unknown and self._memory.version:
             self._known.update(await store.known(unknown))
 
@@ -62,19 +62,20 @@ class Comparison:
         Raises:
             TimeZestError: Something had to be read again, and that failed.
         """
-        for id, record in list(self._reader.found.items()):
-            before, after = self._known.get(id), record.to_dict()
+        for request_id, read in list(self._reader.found.items()):
+            record = read
+            before, after = self._known.get(request_id), record.to_dict()
             if before == after:
                 continue
             if before is not None and _is_older(after, before):
                 # A list that lags behind, or a clock that was put back: the request itself knows.
-                again = await self._reader.get(id)
+                again = await self._reader.get(request_id)
                 if again is None:
                     continue
                 record, after = again, again.to_dict()
                 if before == after:
                     continue
-            self._changed[id] = after
+            self._changed[request_id] = after
             is_old = before is None and silent_until is not None and after["created_at"] <= silent_until
             if silent or (is_old and is_settled(after, self._now)):
                 continue
@@ -86,10 +87,10 @@ class Comparison:
                 self.is_blind |= _is_unseen(before, after)
             if self._is_wanted(record) or (before is not None and self._is_wanted_wire(before)):
                 self._tell(kind, before, after)
-        for id in self._reader.gone:
-            if (before := self._known.get(id)) is not None:
-                self._vanished.append(id)
-                self._changed.pop(id, None)
+        for request_id in self._reader.gone:
+            if (before := self._known.get(request_id)) is not None:
+                self._vanished.append(request_id)
+                self._changed.pop(request_id, None)
                 if self._is_wanted_wire(before):
                     self._tell(ChangeKind.VANISHED, before, None)
 
@@ -102,23 +103,22 @@ class Comparison:
         """Give what to put into the store."""
         watched: dict[str, Wire] = {}
         settled: dict[str, Wire] = {}
-        for id, request in self._changed.items():
-            (settled if is_settled(request, self._now) else watched)[id] = request
-        for id, request in self._memory.watched.items():
-            # Time alone settles what was booked.
-            if id not in self._changed and is_settled(request, self._now):
-                settled[id] = request
+        for request_id, request in {**self._memory.watched, **self._changed}.items():
+            is_new = request_id in self._changed
+            if is_settled(request, self._now):  # what was booked by time alone, too
+                settled[request_id] = request
+            elif is_new:
+                watched[request_id] = request
         self._events.sort(key=_moment)
         return Update(notes, watched, settled, self._vanished, self._events)
 
     def memory(self, update: Update) -> Memory:
         """Give what is remembered once the update is in the store."""
         before = self._memory
-        watched = {id: request for id, request in before.watched.items() if id not in update.settled}
-        watched.update(update.watched)
-        for id in update.vanished:
-            watched.pop(id, None)
-        new = sum(id not in self._known for id in self._changed)
+        watched = {**before.watched, **update.watched}
+        for request_id in (*update.settled, *update.vanished):
+            watched.pop(request_id, None)
+        new = len(self._changed.keys() - self._known.keys())
         count = before.count + new - len(update.vanished)
         return Memory(before.version + 1, update.notes, watched, count)
 

@@ -110,8 +110,8 @@ class Engine:
     async def was_looked(self, within: float, *, swept: bool) -> bool:
         """Return whether somebody has looked (or swept) within so many seconds."""
         notes = (await self.recall()).notes
-        since = self._clock() - notes.get("swept_at" if swept else "looked_at", -math.inf)
-        return 0 <= since < within
+        looked_at: float = notes.get("swept_at" if swept else "looked_at", -math.inf)
+        return 0 <= self._clock() - looked_at < within
 
     async def look(self, *, sweep: bool, allowance: int) -> Cost:
         """Look once.
@@ -138,7 +138,6 @@ class Engine:
             known = await self._read(reader, memory, plan)
         now = self._service.now()
         started = int((now - timedelta(seconds=time.monotonic() - began)).timestamp())
-        if not memory.version:
         comparison = Comparison(self._service, reader, memory, self._wanted, now)
         if not memory.version:
             # Whatever is booked from now on is booked after the newest request was created.
@@ -221,21 +220,21 @@ class Engine:
             names = ask_for_transitions(missing.values(), bookings=True)
             await self._ask(reader, attrs.evolve(names, nameless=()))
             missing = _missing(reader, requests)
-        for id in missing:
-            await reader.get(id)
+        for request_id in missing:
+            await reader.get(request_id)
 
     @staticmethod
     async def _ask(reader: Reader, names: ByName) -> None:
         for query in names.queries:
             await reader.list(query)
-        for id in names.nameless:
-            if id not in reader.found:
-                await reader.get(id)
+        for request_id in names.nameless:
+            if request_id not in reader.found:
+                await reader.get(request_id)
 
 
 def _missing(reader: Reader, requests: Mapping[str, Wire]) -> Mapping[str, Wire]:
     had = reader.found.keys() | reader.unreadable | reader.gone
-    return {id: request for id, request in requests.items() if id not in had}
+    return {name: request for name, request in requests.items() if name not in had}
 
 
 def _pages(count: int) -> int:
@@ -249,5 +248,3 @@ def _misfit(name: str, was: object, value: object) -> str:
             "give the same, or another state"
         )
     return f"this state is of another filter, {was!r}, not {value!r}: give the same, or another state"
-
-

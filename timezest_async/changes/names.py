@@ -69,8 +69,8 @@ def ask_for_transitions(requests: Iterable[Wire], *, bookings: bool) -> ByName:
         family = (status,) if bookings or status == Status.SCHEDULED else (status, Status.SCHEDULED.value)
         families.setdefault(family, []).append(request)
     queries: list[Query] = []
-    for statuses, family in families.items():
-        found = ask_for(family)
+    for statuses, members in families.items():
+        found = ask_for(members)
         queries += [query & F.status.not_in(statuses) for query in found.queries]
         nameless += found.nameless
     return ByName(queries, nameless)
@@ -99,9 +99,9 @@ def _name(request: Wire) -> tuple[Any, str]:
     for entity in request.get("associated_entities") or ():
         attribute, number = _NUMBERS.get(entity.get("type")), entity.get("number")
         if attribute is not None and _is_fit(number):
-            return attribute, number
+            return attribute, str(number)
     email = request.get("end_user_email")
-    return (F.end_user_email, email) if _is_fit(email) else (None, "")
+    return (F.end_user_email, str(email)) if _is_fit(email) else (None, "")
 
 
 def _is_fit(text: object) -> bool:

@@ -30,8 +30,10 @@ _TABLES: Final = (
     "INSERT INTO look VALUES (0, '{}')",
     "CREATE TABLE request (id TEXT PRIMARY KEY, watched INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX watched ON request (id) WHERE watched",
-    "CREATE TABLE event (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, before TEXT, after TEXT,"
-    " seen_at REAL NOT NULL)",
+    """CREATE TABLE event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, before TEXT, after TEXT,
+        seen_at REAL NOT NULL
+    )""",
     "CREATE TABLE cursor (consumer TEXT PRIMARY KEY, acknowledged INTEGER NOT NULL) WITHOUT ROWID",
 )
 _PENDING: Final = (
@@ -78,7 +80,7 @@ class SQLiteChangeStore:
             if now == version:
                 return None
             rows = run("SELECT id, body FROM request WHERE watched")
-            watched = {id: json.loads(body) for id, body in rows}
+            watched = {name: json.loads(body) for name, body in rows}
             count = run("SELECT count(*) FROM request").fetchone()[0]
             return Memory(now, json.loads(notes), watched, count)
 
@@ -95,7 +97,7 @@ class SQLiteChangeStore:
                 wanted = json.dumps(list(ids))
                 query = "SELECT id, body FROM request WHERE id IN (SELECT value FROM json_each(?))"
                 rows = run(query, (wanted,)).fetchall()
-            return {id: json.loads(body) for id, body in rows}
+            return {name: json.loads(body) for name, body in rows}
 
         return await self._do(read)
 
@@ -108,9 +110,9 @@ class SQLiteChangeStore:
                 return False
             run("UPDATE look SET version = version + 1, notes = ?", (_encode(update.notes),))
             for is_watched, requests in ((1, update.watched), (0, update.settled)):
-                rows = ((id, is_watched, _encode(body)) for id, body in requests.items())
+                rows = ((name, is_watched, _encode(body)) for name, body in requests.items())
                 connection.executemany(_KEEP, rows)
-            connection.executemany("DELETE FROM request WHERE id = ?", ((id,) for id in update.vanished))
+            connection.executemany("DELETE FROM request WHERE id = ?", ((name,) for name in update.vanished))
             connection.executemany(
                 "INSERT INTO event (kind, before, after, seen_at) VALUES (?, ?, ?, ?)",
                 map(_row, update.events),
@@ -201,7 +203,9 @@ class _File:
                 self.path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
             )
         except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigurationError(f"{self.path} cannot be opened as the state of a watch: {error}.") from None
+            raise ConfigurationError(
+                f"{self.path} cannot be opened as the state of a watch: {error}."
+            ) from None
         try:
             _prepare(connection)
         except BaseException as error:

@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,7 +26,7 @@ _logger = logging.getLogger("timezest_async")
 
 _BATCH: Final = 100
 """Events fetched from the store at once."""
-_WATCHING: Final = 3
+_WATCHING: Final = 5
 """Requests that a sweep of a watch may take in any case."""
 _LOOKING: Final = 10
 """Requests that a single look may take in any case."""
@@ -74,7 +75,7 @@ class Watch:
         self.cost: Cost | None = None
         self._interval = None if interval is None else check_seconds("interval", interval)
         self._sweep = check_seconds("sweep", sweep)
-        if not isinstance(consumer, str) or not consumer:  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
+        if not consumer:
             raise ConfigurationError(f"consumer is {consumer!r:.60}: give a name that is not empty.")
         self._service, self._filter, self._consumer, self._initial = service, filter, consumer, initial
         self._clock = clock
@@ -83,6 +84,7 @@ class Watch:
         fixed_part(self._expression(datetime.now(UTC)))
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
+        self._closed = asyncio.Event()
         self._events: deque[Event] = deque()
         self._given: int | None = None
         self._failures = 0
@@ -104,17 +106,28 @@ class Watch:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the state; a change that was given and not followed by another is told again."""
+        """End it, as soon as a look under way is done, and close the state.
+
+        A change that was given and not followed by another is told again by the next watch.
+        """
+        self._closed.set()
+        async with self._lock:
+            await self._close()
+
+    async def _close(self) -> None:
+        self._closed.set()
         if self._is_own:
             await self._store.close()
 
     async def __anext__(self) -> Change:
         async with self._lock:
+            if self._closed.is_set():
+                raise StopAsyncIteration
             if self._given is not None:
                 await self._store.acknowledge(self._consumer, self._given)
                 self._given = None
             engine = await self._opened()
-            while True:
+            while not self._closed.is_set():
                 if not self._events:
                     self._events.extend(await self._store.pending(self._consumer, _BATCH))
                 if self._events:
@@ -123,18 +136,22 @@ class Watch:
                     return self._change(event)
                 if self._interval is None:
                     if self._next_look is not None:
-                        await self.aclose()
+                        await self._close()
                         raise StopAsyncIteration
                     self.cost = await engine.look(sweep=True, allowance=_LOOKING)
                     self._next_look = 0.0
                 else:
                     await self._look_when_due(engine, self._interval)
+            raise StopAsyncIteration
 
     async def _look_when_due(self, engine: Engine, interval: float) -> None:
         """Wait for the time of the next look and look, unless somebody else has just done so."""
         now = asyncio.get_running_loop().time
         if self._next_look is not None:
-            await asyncio.sleep(self._next_look - now())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._next_look - now())):
+                    await self._closed.wait()
+                    return
         is_first, began = self._next_look is None, now()
         self._next_look = began + interval
         is_sweep = is_first or began >= self._next_sweep

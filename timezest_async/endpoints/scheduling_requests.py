@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, Unpack
 
 from timezest_async import tql
 from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
-from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
+from timezest_async.endpoints.following import Following
+from timezest_async.endpoints.lists import check_deadline, check_id
 from timezest_async.endpoints.once import CreateArguments, OneCreate, check_once
 from timezest_async.endpoints.open_requests import is_of_same, is_open, open_requests
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
@@ -24,7 +25,7 @@ _CANDIDATES_SINCE: Final = timedelta(seconds=120)
 """How much earlier than it was sent a create may seem to have happened."""
 
 
-class SchedulingRequestsEndpoint(Endpoint[SchedulingRequest]):
+class SchedulingRequestsEndpoint(Following):
     """The appointments that end users were asked to book, and those they booked."""
 
     path = "/scheduling_requests"

@@ -37,6 +37,7 @@ class Habits:
 
 def booking(
     record: Json,
+    *,
     start_time: datetime | int,
     time_zone: str | None,
     agents: Sequence[Json],

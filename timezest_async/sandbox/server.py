@@ -236,11 +236,15 @@ class Sandbox:
             KeyError: There is no such record.
             ValueError: It is closed, or the time is naive.
         """
-        record = self._record(id)
-        agents = self.records("agent")
-        return self.update(
-            id, **booking(record, start_time, time_zone, agents, int(self._clock()), self._habits)
+        changes = booking(
+            self._record(id),
+            start_time=start_time,
+            time_zone=time_zone,
+            agents=self.records("agent"),
+            now=int(self._clock()),
+            habits=self._habits,
         )
+        return self.update(id, **changes)
 
     def cancel(self, id: str) -> Json:
         """Cancel a scheduling request, as the end user or the team does; return the record.

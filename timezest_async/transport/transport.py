@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
@@ -135,6 +135,10 @@ class Transport:
     def account(self) -> str:
         """A digest of the API key and the service's address; see ``account_digest``."""
         return account_digest(self._settings.key, str(self.base_url))
+
+    def now(self) -> datetime:
+        """Return the time (UTC): the service's as far as its answers have told it, else ours."""
+        return self._service_clock.now()
 
     @property
     def limiter(self) -> Limiter:
