@@ -14,7 +14,12 @@ def main() -> int:
     sys.unraisablehook = _leave_if_interrupted
     from timezest_async.cli import main  # noqa: PLC0415 - see above
 
-    return main()
+    try:
+        return main()
+    finally:
+        # While Python tears itself down it would let them kill the process, its work done.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _leave(*_: object) -> None:

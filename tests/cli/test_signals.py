@@ -90,3 +90,17 @@ def test_a_signal_while_modules_are_imported(number: signal.Signals, tmp_path: P
         with started(tmp_path, command, *COMMANDS[command]) as process:
             process.send_signal(number)
             assert (*process.communicate(timeout=60), process.returncode) == ("", "", 130)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_after_all_is_done_changes_nothing(number: signal.Signals) -> None:
+    program = (
+        "import os, sys, _timezest_command\n"
+        # Given to run after all that Python's end runs, when signals have lost their handlers.
+        f"class Late:\n    def __del__(self, kill=os.kill, pid=os.getpid()): kill(pid, {int(number)})\n"
+        "sys.late = Late()\n"
+        "sys.argv = ['timezest', '--version']\n"
+        "sys.exit(_timezest_command.main())\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
