@@ -1,4 +1,7 @@
-"""The package's imports, read from its source: they run one way only, and never in a circle."""
+"""The package's imports, read from its source: they run one way only, and never in a circle.
+
+Imports that only type checkers follow count: a module is not understood without what it names there.
+"""
 
 from __future__ import annotations
 
@@ -67,28 +70,17 @@ def room_of(module: str) -> str:
     return FACE if len(parts) == 1 else parts[1]
 
 
-def is_type_checking(test: ast.expr) -> bool:
-    return "TYPE_CHECKING" in {
-        node.id if isinstance(node, ast.Name) else node.attr
-        for node in [test]
-        if isinstance(node, ast.Name | ast.Attribute)
-    }
-
-
 def import_statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Give the imports of a module that run, those inside functions too."""
+    """Yield the imports of a module, those inside functions and those for type checkers too."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
-        elif isinstance(child, ast.If) and is_type_checking(child.test):
-            for other in child.orelse:
-                yield from import_statements(ast.Module([other], []))
         else:
             yield from import_statements(child)
 
 
 def targets(statement: ast.Import | ast.ImportFrom, module: str, *, is_package: bool) -> Iterator[str]:
-    """Give the modules of this package that a statement names: a submodule rather than its package."""
+    """Yield the modules of this package that a statement names: a submodule rather than its package."""
     if isinstance(statement, ast.Import):
         yield from (alias.name for alias in statement.names if alias.name.split(".")[0] == PACKAGE)
         return
@@ -149,7 +141,7 @@ def f():
     found: set[str] = set()
     for statement in import_statements(ast.parse(source)):
         found.update(targets(statement, f"{PACKAGE}.x", is_package=False))
-    assert found == {f"{PACKAGE}.{name}" for name in ("errors", "tql", "matching", "transport")}
+    assert found == {f"{PACKAGE}.{name}" for name in ("errors", "tql", "client", "matching", "transport")}
     [statement] = import_statements(ast.parse("from .store import Store"))
     for module, is_package in ((f"{PACKAGE}.sandbox", True), (f"{PACKAGE}.sandbox.server", False)):
         assert list(targets(statement, module, is_package=is_package)) == [f"{PACKAGE}.sandbox.store"]
