@@ -90,7 +90,7 @@ def _steps_of(expression: Expression[Any]) -> tuple[_Step, ...]:
 
 
 def _compile(expression: Expression[Any]) -> tuple[_Step, ...]:
-    """List what to compute, each step from the record and the results of the steps before it."""
+    """Return what to compute, each step from the record and the results of the steps before it."""
     if not expression.is_negatable:
         raise UnsupportedFilterError(
             "tql.raw(...) is sent unread, so nothing can be matched against it: write the filter with F, or "
@@ -138,7 +138,7 @@ _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
 
 
 def _fitting(attribute: ComparedAttribute[Any], comparison: Operator, value: Any) -> Callable[[Any], bool]:
-    """Make the test of one value of the attribute, which is never None."""
+    """Return the test of one value of the attribute, which is never None."""
     if comparison is Operator.IN:
         return frozenset(value).__contains__
     if comparison is Operator.LIKE:

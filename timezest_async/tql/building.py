@@ -47,7 +47,7 @@ class Raw(Expression[E]):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Take the text, if it is any."""
+        """Take the text, unless it is blank."""
         if not (isinstance(cast("object", text), str) and text.strip()):
             raise FilterError(
                 f"tql.raw() takes TQL text such as 'scheduling_request.status~EQ~new', not {text!r}"

@@ -1,9 +1,9 @@
 """What predicates joined by AND say together: the planner's view of one query.
 
-A conjunction keeps its facts by attribute, since only facts about the same attribute can narrow, repeat or
-contradict each other. All of this errs on the side of asking: a fact is dropped only where the others
+A conjunction keeps its atoms by attribute, since only atoms about the same attribute can narrow, repeat or
+contradict each other. All of this errs on the side of asking: an atom is dropped only where the others
 surely imply it, and a conjunction only where no record can satisfy it. Nulls need no care within an AND,
-since any fact about an attribute says that it is not null.
+since any atom about an attribute says that it is not null.
 """
 
 from __future__ import annotations
@@ -11,281 +11,287 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-from timezest_async.tql.facts import ALWAYS, Fact, Key, Span, overlap, within
+from timezest_async.tql.atoms import UNBOUNDED, Atom, Interval, Key, overlap, within
 from timezest_async.tql.nodes import And, Expression, Predicate
 from timezest_async.tql.operators import LEGAL, Kind, Operator
 
 
-class Group:
-    """Facts about one attribute, joined by AND.
+class AttributeConstraint:
+    """Atoms about one attribute, joined by AND.
 
-    As it stands, for ids and raw text: equal facts are one, and opposite ones contradict each other. The
-    sub-classes know more of other kinds. Adding one fact costs no walk over those there are, unless it
+    As it stands, for ids and raw text: equal atoms are one, and opposite ones contradict each other. The
+    sub-classes know more of other kinds. Adding one atom costs no walk over those there are, unless it
     makes some of them redundant.
     """
 
-    __slots__ = ("facts",)
+    __slots__ = ("atoms",)
 
     def __init__(self) -> None:
-        self.facts: dict[Key, Fact] = {}
+        self.atoms: dict[Key, Atom] = {}
 
     def copy(self) -> Self:
-        """Make a group to add to."""
-        group = type(self)()
-        group.facts = self.facts.copy()
-        return group
+        """Return a constraint to add to."""
+        constraint = type(self)()
+        constraint.atoms = self.atoms.copy()
+        return constraint
 
-    def add(self, fact: Fact) -> bool:
-        """Take one more fact; false where no record can satisfy all of them."""
-        known = self.facts.get(fact.key)
+    def add(self, atom: Atom) -> bool:
+        """Take one more atom; false where no record can satisfy all of them."""
+        known = self.atoms.get(atom.key)
         if known is not None:
-            if fact.position < known.position:
-                self.facts[fact.key] = fact
+            if atom.position < known.position:
+                self.atoms[atom.key] = atom
             return True
-        if fact.operator is not None and (fact.path, fact.operator.negated, fact.key[2]) in self.facts:
+        if atom.operator is not None and (atom.path, atom.operator.negated, atom.key[2]) in self.atoms:
             return False
-        return self._narrow(fact)
+        return self._narrow(atom)
 
-    def implies(self, other: Group) -> bool:
-        """Tell whether every record that satisfies this surely satisfies another group of the attribute."""
-        for key, fact in other.facts.items():
-            if key not in self.facts and not self._covers(fact):
+    def implies(self, other: AttributeConstraint) -> bool:
+        """Return whether every record that satisfies this surely satisfies another one of the attribute."""
+        for key, atom in other.atoms.items():
+            if key not in self.atoms and not self._covers(atom):
                 return False
         return True
 
-    def _narrow(self, fact: Fact) -> bool:
-        self.facts[fact.key] = fact
+    def _narrow(self, atom: Atom) -> bool:
+        self.atoms[atom.key] = atom
         return True
 
-    def _covers(self, fact: Fact) -> bool:  # noqa: ARG002 - sub-classes look at it
+    def _covers(self, atom: Atom) -> bool:  # noqa: ARG002 - sub-classes look at it
         return False
 
-    def _drop(self, facts: Iterable[Fact]) -> None:
-        for fact in list(facts):
-            del self.facts[fact.key]
+    def _drop(self, atoms: Iterable[Atom]) -> None:
+        for atom in list(atoms):
+            del self.atoms[atom.key]
 
 
-class RangeGroup(Group):
-    """Facts about a timestamp or number.
+class RangeConstraint(AttributeConstraint):
+    """Atoms about a timestamp or number.
 
     Attributes:
-        window: Holds every instant that all of the facts allow.
+        interval: Holds every instant that all of the atoms allow.
     """
 
-    __slots__ = ("window",)
+    __slots__ = ("interval",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.window: Span = ALWAYS
+        self.interval: Interval = UNBOUNDED
 
     def copy(self) -> Self:
-        """Make a group to add to."""
-        group = super().copy()
-        group.window = self.window
-        return group
+        """Return a constraint to add to."""
+        constraint = super().copy()
+        constraint.interval = self.interval
+        return constraint
 
-    def _narrow(self, fact: Fact) -> bool:
-        if fact.operator is Operator.NOT_EQ:
-            return not overlap(self.window, fact.span) or super()._narrow(fact)
-        low, high = max(self.window[0], fact.span[0]), min(self.window[1], fact.span[1])
+    def _narrow(self, atom: Atom) -> bool:
+        if atom.operator is Operator.NOT_EQ:
+            return not overlap(self.interval, atom.interval) or super()._narrow(atom)
+        low, high = max(self.interval[0], atom.interval[0]), min(self.interval[1], atom.interval[1])
         if low > high:
             return False
-        if fact.operator is Operator.EQ or (low, high) != self.window:
-            self._drop(old for old in self.facts.values() if _follows(old, fact.span))
-            self.window = low, high
-            super()._narrow(fact)
+        if atom.operator is Operator.EQ or (low, high) != self.interval:
+            self._drop(old for old in self.atoms.values() if _is_implied(old, atom.interval))
+            self.interval = low, high
+            super()._narrow(atom)
         return True
 
-    def _covers(self, fact: Fact) -> bool:
-        return _follows(fact, self.window)
+    def _covers(self, atom: Atom) -> bool:
+        return _is_implied(atom, self.interval)
 
 
-def _follows(fact: Fact, window: Span) -> bool:
-    """Tell whether a fact surely holds for all that lies in a window."""
-    if fact.operator is Operator.EQ:
+def _is_implied(atom: Atom, interval: Interval) -> bool:
+    """Return whether an atom surely holds for all that lies in an interval."""
+    if atom.operator is Operator.EQ:
         return False
-    return not overlap(window, fact.span) if fact.operator is Operator.NOT_EQ else within(window, fact.span)
+    return (
+        not overlap(interval, atom.interval)
+        if atom.operator is Operator.NOT_EQ
+        else within(interval, atom.interval)
+    )
 
 
-class ListGroup(Group):
-    """Facts about a text that may be one of several on a record, so that two equalities may both hold.
+class MultiValueConstraint(AttributeConstraint):
+    """Atoms about a text that may be one of several on a record, so that two equalities may both hold.
 
     Attributes:
-        listing: The keys of the ``IN`` facts.
-        excluded: The values that the ``NOT_IN`` facts list.
+        in_keys: The keys of the ``IN`` atoms.
+        excluded: The values that the ``NOT_IN`` atoms list.
     """
 
-    __slots__ = ("excluded", "listing")
+    __slots__ = ("excluded", "in_keys")
 
     def __init__(self) -> None:
         super().__init__()
-        self.listing: tuple[Key, ...] = ()
+        self.in_keys: tuple[Key, ...] = ()
         self.excluded: frozenset[str | bool] = frozenset()
 
     def copy(self) -> Self:
-        """Make a group to add to."""
-        group = super().copy()
-        group.listing, group.excluded = self.listing, self.excluded
-        return group
+        """Return a constraint to add to."""
+        constraint = super().copy()
+        constraint.in_keys, constraint.excluded = self.in_keys, self.excluded
+        return constraint
 
-    def listings(self) -> list[Fact]:
-        """Give the ``IN`` facts."""
-        return [self.facts[key] for key in self.listing]
+    def in_atoms(self) -> list[Atom]:
+        """Return the ``IN`` atoms."""
+        return [self.atoms[key] for key in self.in_keys]
 
-    def _narrow(self, fact: Fact) -> bool:
-        if fact.operator is Operator.IN:
-            if fact.values <= self.excluded:
+    def _narrow(self, atom: Atom) -> bool:
+        if atom.operator is Operator.IN:
+            if atom.values <= self.excluded:
                 return False
-            self.listing = (*self.listing, fact.key)
-        elif fact.operator is Operator.NOT_IN:
-            if fact.values <= self.excluded:
+            self.in_keys = (*self.in_keys, atom.key)
+        elif atom.operator is Operator.NOT_IN:
+            if atom.values <= self.excluded:
                 return True
-            if not fact.values.isdisjoint(self.excluded):
-                others = self.facts.values()
-                self._drop(o for o in others if o.operator is Operator.NOT_IN and o.values <= fact.values)
-            self.excluded |= fact.values
-            if any(own.values <= self.excluded for own in self.listings()):
+            if not atom.values.isdisjoint(self.excluded):
+                others = self.atoms.values()
+                self._drop(o for o in others if o.operator is Operator.NOT_IN and o.values <= atom.values)
+            self.excluded |= atom.values
+            if any(own.values <= self.excluded for own in self.in_atoms()):
                 return False
-        return super()._narrow(fact)
+        return super()._narrow(atom)
 
-    def _covers(self, fact: Fact) -> bool:
-        if fact.operator is Operator.IN:
-            return any(own.values <= fact.values for own in self.listings())
-        return fact.operator is Operator.NOT_IN and fact.values <= self.excluded
+    def _covers(self, atom: Atom) -> bool:
+        if atom.operator is Operator.IN:
+            return any(own.values <= atom.values for own in self.in_atoms())
+        return atom.operator is Operator.NOT_IN and atom.values <= self.excluded
 
 
-class ChoiceGroup(ListGroup):
-    """Facts about a text or boolean of which a record has one: all ``IN`` facts are intersected to one."""
+class SingleValueConstraint(MultiValueConstraint):
+    """Atoms about a text or boolean of which a record has one: all ``IN`` atoms are intersected to one."""
 
     __slots__ = ()
 
-    def _narrow(self, fact: Fact) -> bool:
-        listing = self.listings()
-        if fact.operator is Operator.IN:
-            allowed = fact.values - self.excluded
+    def _narrow(self, atom: Atom) -> bool:
+        listing = self.in_atoms()
+        if atom.operator is Operator.IN:
+            allowed = atom.values - self.excluded
             if listing:
                 allowed &= listing[0].values
-            listing = sorted([*listing, fact], key=lambda fact: fact.position)
-        elif fact.operator is Operator.NOT_IN and listing:
-            allowed = listing[0].values - fact.values
+            listing = sorted([*listing, atom], key=lambda atom: atom.position)
+        elif atom.operator is Operator.NOT_IN and listing:
+            allowed = listing[0].values - atom.values
         else:
-            return super()._narrow(fact)
+            return super()._narrow(atom)
         if not allowed:
             return False
         choice = listing[0]
         if choice.values != allowed:
-            choice = choice.listing(value for value in choice.listed() if value in allowed)
-        self._drop(old for old in self.facts.values() if old.values)
-        self.facts[choice.key] = choice
-        self.listing: tuple[Key, ...] = (choice.key,)
+            choice = choice.with_values(value for value in choice.listed_values() if value in allowed)
+        self._drop(old for old in self.atoms.values() if old.values)
+        self.atoms[choice.key] = choice
+        self.in_keys: tuple[Key, ...] = (choice.key,)
         self.excluded: frozenset[str | bool] = frozenset()
         return True
 
-    def _covers(self, fact: Fact) -> bool:
-        if not self.listing:
-            return super()._covers(fact)
-        chosen = self.facts[self.listing[0]].values
-        if fact.operator is Operator.IN:
-            return chosen <= fact.values
-        return fact.operator is Operator.NOT_IN and chosen.isdisjoint(fact.values)
+    def _covers(self, atom: Atom) -> bool:
+        if not self.in_keys:
+            return super()._covers(atom)
+        chosen = self.atoms[self.in_keys[0]].values
+        if atom.operator is Operator.IN:
+            return chosen <= atom.values
+        return atom.operator is Operator.NOT_IN and chosen.isdisjoint(atom.values)
 
 
-def _group_about(leaf: Expression[Any]) -> Group:
+def _empty_constraint(leaf: Expression[Any]) -> AttributeConstraint:
     if not isinstance(leaf, Predicate) or leaf.attribute.kind is Kind.ID:
-        return Group()
+        return AttributeConstraint()
     if Operator.GT in LEGAL[leaf.attribute.kind]:
-        return RangeGroup()
-    return ListGroup() if leaf.attribute.is_many_valued else ChoiceGroup()
+        return RangeConstraint()
+    return MultiValueConstraint() if leaf.attribute.is_many_valued else SingleValueConstraint()
 
 
-def _group_of(facts: Iterable[Fact]) -> Group:
-    """Make the group of facts that are known to be simplified."""
-    facts = list(facts)
-    group = _group_about(facts[0].leaf)
-    for fact in facts:
-        group.add(fact)
-    return group
+def _constraint_of(atoms: Iterable[Atom]) -> AttributeConstraint:
+    """Return the constraint of atoms that are known to be simplified."""
+    atoms = list(atoms)
+    constraint = _empty_constraint(atoms[0].leaf)
+    for atom in atoms:
+        constraint.add(atom)
+    return constraint
 
 
 class Conjunction:
-    """Facts joined by AND, simplified.
+    """Atoms joined by AND, simplified.
 
     Attributes:
-        groups: The facts about each attribute, by its path. They are shared, and no more added to.
-        paths: The attributes that there are facts about.
+        constraints: The atoms about each attribute, by its path. They are shared, and no more added to.
+        paths: The attributes that there are atoms about.
     """
 
-    __slots__ = ("_keys", "groups", "paths")
+    __slots__ = ("_keys", "constraints", "paths")
 
-    def __init__(self, groups: dict[str, Group]) -> None:
-        self.groups: dict[str, Group] = groups
-        self.paths: frozenset[str] = frozenset(groups)
+    def __init__(self, constraints: dict[str, AttributeConstraint]) -> None:
+        self.constraints: dict[str, AttributeConstraint] = constraints
+        self.paths: frozenset[str] = frozenset(constraints)
         self._keys: frozenset[Key] | None = None
 
     @classmethod
-    def of(cls, fact: Fact) -> Conjunction:
-        """Make the conjunction of one fact."""
-        return cls({fact.path: _group_of([fact])})
+    def of(cls, atom: Atom) -> Conjunction:
+        """Return the conjunction of one atom."""
+        return cls({atom.path: _constraint_of([atom])})
 
     @property
     def keys(self) -> frozenset[Key]:
-        """What the facts say: equal for conjunctions that say the same."""
+        """What the atoms say: equal for conjunctions that say the same."""
         if self._keys is None:
-            self._keys = frozenset[Key]().union(*[group.facts for group in self.groups.values()])
+            self._keys = frozenset[Key]().union(
+                *[constraint.atoms for constraint in self.constraints.values()]
+            )
         return self._keys
 
     def implies(self, other: Conjunction) -> bool:
-        """Tell whether every record that satisfies this surely satisfies another one.
+        """Return whether every record that satisfies this surely satisfies another one.
 
         Args:
-            other: It has facts only about attributes that this one has facts about: no other is implied.
+            other: It has atoms only about attributes that this one has atoms about: no other is implied.
         """
-        for path, group in other.groups.items():
-            own = self.groups[path]
-            if own is not group and not own.implies(group):
+        for path, constraint in other.constraints.items():
+            own = self.constraints[path]
+            if own is not constraint and not own.implies(constraint):
                 return False
         return True
 
-    def mergeable_facts(self) -> Iterator[Fact]:
-        """Yield the ``IN`` facts, and ``EQ`` facts that mean the same, to which other values can be added."""
-        for group in self.groups.values():
-            if isinstance(group, ListGroup):
-                yield from (fact for fact in group.listings() if fact.is_mergeable)
+    def mergeable_atoms(self) -> Iterator[Atom]:
+        """Yield the ``IN`` atoms, and ``EQ`` atoms that mean the same, to which other values can be added."""
+        for constraint in self.constraints.values():
+            if isinstance(constraint, MultiValueConstraint):
+                yield from (atom for atom in constraint.in_atoms() if atom.is_mergeable)
 
-    def replacing(self, old: Fact, new: Fact) -> Conjunction:
-        """Make a conjunction that says one thing instead of another about the same attribute."""
-        facts = self.groups[old.path].facts.values()
-        group = _group_of(new if fact.key == old.key else fact for fact in facts)
-        return Conjunction(self.groups | {old.path: group})
+    def replacing(self, old: Atom, new: Atom) -> Conjunction:
+        """Return a conjunction that says one thing instead of another about the same attribute."""
+        atoms = self.constraints[old.path].atoms.values()
+        constraint = _constraint_of(new if atom.key == old.key else atom for atom in atoms)
+        return Conjunction(self.constraints | {old.path: constraint})
 
     @property
     def positions(self) -> list[int]:
-        """Where the facts first appear in the expression, ascending."""
-        return [fact.position for fact in self._in_order()]
+        """Where the atoms first appear in the expression, ascending."""
+        return [atom.position for atom in self._in_order()]
 
-    def _in_order(self) -> list[Fact]:
-        facts = [fact for group in self.groups.values() for fact in group.facts.values()]
-        return sorted(facts, key=lambda fact: fact.position)
+    def _in_order(self) -> list[Atom]:
+        atoms = [atom for constraint in self.constraints.values() for atom in constraint.atoms.values()]
+        return sorted(atoms, key=lambda atom: atom.position)
 
     def to_expression(self) -> Expression[Any]:
-        """Write the facts as a predicate, raw text, or an ``And`` of these."""
-        leaves = [fact.leaf for fact in self._in_order()]
+        """Write the atoms as a predicate, raw text, or an ``And`` of these."""
+        leaves = [atom.leaf for atom in self._in_order()]
         return leaves[0] if len(leaves) == 1 else And(leaves)
 
 
 def conjoin(conjunctions: Iterable[Conjunction]) -> Conjunction | None:
     """Join conjunctions by AND; None where no record can satisfy them together."""
-    gathered: dict[str, list[Group]] = {}
+    gathered: dict[str, list[AttributeConstraint]] = {}
     for conjunction in conjunctions:
-        for path, group in conjunction.groups.items():
-            gathered.setdefault(path, []).append(group)
-    groups: dict[str, Group] = {}
+        for path, constraint in conjunction.constraints.items():
+            gathered.setdefault(path, []).append(constraint)
+    constraints: dict[str, AttributeConstraint] = {}
     for path, parts in gathered.items():
-        groups[path] = group = max(parts, key=lambda part: len(part.facts))
+        constraints[path] = constraint = max(parts, key=lambda part: len(part.atoms))
         if len(parts) == 1:
             continue
-        groups[path] = joined = group.copy()
+        constraints[path] = joined = constraint.copy()
         for part in parts:
-            if part is not group and not all(map(joined.add, part.facts.values())):
+            if part is not constraint and not all(map(joined.add, part.atoms.values())):
                 return None
-    return Conjunction(groups)
+    return Conjunction(constraints)

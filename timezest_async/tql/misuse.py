@@ -1,4 +1,4 @@
-"""What people give for a filter that is none, and what to tell them."""
+"""What people give for a filter that is not one, and the advice for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
 
 
 def checked_filter(value: object, entity: str) -> Expression[Any]:
-    """Check that a value is a filter of the entity; give it back.
+    """Check that a value is a filter of the entity, and return it.
 
     Raises:
         FilterError: It is not; the message says what would be, made of the value where that can be.

@@ -223,7 +223,7 @@ class Junction(Expression[E]):
         flat: list[Expression[E]] = []
         entity: str | None = None
         negatable = True
-        for term in terms if isinstance(terms, tuple) else _listed(terms, cls.__name__):
+        for term in terms if isinstance(terms, tuple) else _as_list(terms, cls.__name__):
             if not is_expression(term):
                 raise FilterError(f'{cls.__name__} joins expressions such as F.status == "new", not {term!r}')
             if term.entity is not None and term.entity != entity:
@@ -309,7 +309,7 @@ def is_expression(value: object) -> TypeGuard[Expression[Any]]:
     return isinstance(value, Expression)
 
 
-def _listed(terms: Iterable[Expression[E]], junction: str) -> list[Expression[E]]:
+def _as_list(terms: Iterable[Expression[E]], junction: str) -> list[Expression[E]]:
     if not isinstance(cast("object", terms), Iterable):
         raise FilterError(f"{junction} joins several expressions: give it a list of them, not {terms!r}")
     return list(terms)

@@ -102,5 +102,5 @@ NO_NULL: Final = "TQL has no null: no comparison finds a record whose attribute 
 
 
 def kinds_taking(operator: Operator) -> str:
-    """Name the kinds that take an operator, such as ``"String and Reference"``, for error messages."""
+    """Return the kinds that take an operator, such as ``"String and Reference"``, for error messages."""
     return " and ".join(kind for kind, operators in LEGAL.items() if operator in operators)

@@ -14,8 +14,8 @@ from typing import Any, Final
 import attrs
 
 from timezest_async.errors import FilterError, UnsupportedFilterError
+from timezest_async.tql.atoms import Atom, Key, normalize
 from timezest_async.tql.conjunctions import Conjunction, conjoin
-from timezest_async.tql.facts import Fact, Key, plain
 from timezest_async.tql.nodes import And, Expression, Or, Predicate, is_expression
 from timezest_async.tql.operators import Operator
 from timezest_async.tql.traversal import fold, nodes
@@ -60,12 +60,12 @@ def plan(expression: Expression[Any], *, max_queries: int = MAX_QUERIES) -> Plan
     Raises:
         UnsupportedFilterError: More than ``max_queries`` would be needed, or so many on the way to the
             result that the rest is not worked out.
-        FilterError: It is no expression, or ``max_queries`` no whole number from 1 on.
+        FilterError: It is not an expression, or ``max_queries`` is not a whole number from 1 on.
     """
     if type(max_queries) is not int or max_queries < 1:
         raise FilterError(f"max_queries is a whole number from 1 on, not {max_queries!r}")
     if _is_simple(expression):
-        return Plan((plain(expression),))
+        return Plan((normalize(expression),))
     if not is_expression(expression):
         raise FilterError(
             f'tql.plan() takes an expression such as F.status == "new", not {expression!r}; tql.parse(...) '
@@ -84,7 +84,7 @@ def plan(expression: Expression[Any], *, max_queries: int = MAX_QUERIES) -> Plan
 
 
 def _is_simple(expression: Expression[Any]) -> bool:
-    """Tell whether a filter is a query as it stands: a predicate, or one for each of several attributes."""
+    """Return whether a filter is a query as it stands: a predicate, or one for each of several attributes."""
     if type(expression) is Predicate:
         return True
     if type(expression) is not And:
@@ -127,7 +127,7 @@ class _Planner:
         self._position = 0
 
     def plan(self, expression: Expression[Any]) -> list[Conjunction] | None:
-        """Give the conjunctions that say the expression together; None where that is too much work."""
+        """Return the conjunctions that say the expression together; None where that is too much work."""
         try:
             return fold(expression, self._leaf, self._join)
         except _TooMuchError:
@@ -140,7 +140,7 @@ class _Planner:
 
     def _leaf(self, leaf: Expression[Any]) -> list[Conjunction]:
         self._position += 1
-        return [Conjunction.of(Fact(plain(leaf), self._position))]
+        return [Conjunction.of(Atom(normalize(leaf), self._position))]
 
     def _join(self, junction: Expression[Any], parts: list[list[Conjunction]]) -> list[Conjunction]:
         if isinstance(junction, Or):
@@ -150,7 +150,7 @@ class _Planner:
         if certain is None or not all(parts):
             return []
         joined = [certain]
-        for part in _by_kinship((part for part in parts if len(part) > 1), set(certain.paths)):
+        for part in _most_related_first((part for part in parts if len(part) > 1), set(certain.paths)):
             joined = self._distribute(joined, part)
         return joined
 
@@ -175,20 +175,20 @@ class _Planner:
 
     def _merge(self, conjunctions: list[Conjunction]) -> list[Conjunction]:
         """Make one ``IN`` of equalities and ``IN``s on one attribute in otherwise equal conjunctions."""
-        alike: dict[tuple[str, frozenset[Key]], list[tuple[int, Fact]]] = {}
+        alike: dict[tuple[str, frozenset[Key]], list[tuple[int, Atom]]] = {}
         for index, conjunction in enumerate(conjunctions):
-            for fact in conjunction.mergeable_facts():
-                others = conjunction.keys - {fact.key}
-                alike.setdefault((fact.path, others), []).append((index, fact))
+            for atom in conjunction.mergeable_atoms():
+                others = conjunction.keys - {atom.key}
+                alike.setdefault((atom.path, others), []).append((index, atom))
         merged: dict[int, Conjunction | None] = {}
         for members in alike.values():
-            free = [(index, fact) for index, fact in members if index not in merged]
+            free = [(index, atom) for index, atom in members if index not in merged]
             if len(free) > 1:
                 free.sort(key=lambda member: member[1].position)
                 index, first = free[0]
-                values = dict.fromkeys(value for _, fact in free for value in fact.listed())
+                values = dict.fromkeys(value for _, atom in free for value in atom.listed_values())
                 merged |= dict.fromkeys([i for i, _ in free])
-                merged[index] = conjunctions[index].replacing(first, first.listing(values))
+                merged[index] = conjunctions[index].replacing(first, first.with_values(values))
         candidates = [merged.get(index, c) for index, c in enumerate(conjunctions)]
         return [c for c in candidates if c is not None]
 
@@ -206,7 +206,7 @@ class _Planner:
         return kept
 
 
-def _by_kinship(parts: Iterable[list[Conjunction]], known: set[str]) -> Iterator[list[Conjunction]]:
+def _most_related_first(parts: Iterable[list[Conjunction]], known: set[str]) -> Iterator[list[Conjunction]]:
     """Yield next what is most about the attributes known so far: what is may contradict or absorb it."""
     kin: dict[frozenset[str], list[list[Conjunction]]] = {}
     for part in parts:

@@ -33,7 +33,7 @@ def render(expression: Expression[Any]) -> str:
     Raises:
         UnsupportedFilterError: There is an ``Or`` inside: TQL has none. ``tql.plan`` finds the queries that
             say it together.
-        FilterError: It is no expression.
+        FilterError: It is not an expression.
     """
     if isinstance(expression, And):
         return "~AND~".join([_render_leaf(term) for term in expression.terms])
@@ -68,7 +68,7 @@ def render_value(value: Value) -> str:
 
 
 def quote(text: str) -> str:
-    """Put text in double quotes where a reader could take any of it for syntax."""
+    """Return text in double quotes where a reader could take any of it for syntax."""
     if _NEEDS_QUOTES.search(text):
         return '"' + _ESCAPED.sub(r"\\\1", text) + '"'
     return text

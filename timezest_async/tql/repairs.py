@@ -43,7 +43,7 @@ class Misread(Exception):  # noqa: N818 - never leaves this room
     """A value that would be read as text and was surely meant otherwise.
 
     Attributes:
-        position: Where the trouble starts, counted from 0.
+        position: Where the error starts, counted from 0.
         reason: What is wrong.
         repaired: The text with this place as it was probably meant.
         quoted: The text with the value in double quotes.
@@ -77,7 +77,7 @@ class Comparison(NamedTuple):
     value_start: int
 
     def with_values(self, values: Sequence[str]) -> str:
-        """Spell it with these values instead, written as they are to be read."""
+        """Return it with these values instead, written as they are to be read."""
         head = self.text[self.start : self.value_start]
         if len(values) == 1 and not self.operator.takes_list:
             return head + values[0]
@@ -90,7 +90,7 @@ class Comparison(NamedTuple):
 
 
 def misread(comparison: Comparison, start: int, word: str) -> Misread | None:
-    """Tell what is wrong with an unquoted value, or None where nothing is.
+    """Return what is wrong with an unquoted value, or None where nothing is.
 
     Args:
         comparison: Where the value stands.
@@ -111,7 +111,7 @@ def misread(comparison: Comparison, start: int, word: str) -> Misread | None:
 
 
 def joined(text: str, position: int) -> Misread | None:
-    """Tell what is wrong where a comparison is followed by a joint of another language, or None."""
+    """Return what is wrong where a comparison is followed by a joint of another language, or None."""
     found = _JOINT.match(text, position)
     if found is None:
         return None
@@ -121,7 +121,7 @@ def joined(text: str, position: int) -> Misread | None:
 
 
 def listed(comparison: Comparison, position: int, reason: str) -> Misread | None:
-    """Tell what is wrong where a comparison with one value goes on as a list, or None where it does not."""
+    """Return what is wrong where a comparison with one value goes on as a list, or None where it does not."""
     found = _find_list(comparison, _LOOSE_LIST)
     if found is None or found[1] <= position or len(found[0]) < 2:
         return None
@@ -163,7 +163,7 @@ def _repaired(comparison: Comparison, start: int, word: str) -> str:
 
 
 def _find_list(comparison: Comparison, pattern: re.Pattern[str] = _LIST) -> tuple[list[str], int] | None:
-    """Find the values of what looks like a list, and where it ends."""
+    """Return the values of what looks like a list, and where it ends."""
     text, end = comparison.text, comparison.value_start + _LONGEST
     found = pattern.match(text, comparison.value_start, end)
     if found is None:

@@ -95,14 +95,14 @@ class Scanner:
         return character
 
     def take(self, character: str) -> bool:
-        """Take one character, if it is the next; tell whether it was."""
+        """Take one character, if it is next, and return whether it was."""
         if self.rest() != character:
             return False
         self.position += 1
         return True
 
     def take_not(self) -> bool:
-        """Take NOT, if it is next; tell whether it was."""
+        """Take NOT, if it is next, and return whether it was."""
         self.rest()
         match = _NAME.match(self.text, self.position)
         if match is None or match[0].upper() != "NOT":
@@ -111,7 +111,7 @@ class Scanner:
         return True
 
     def take_opening(self) -> int | None:
-        """Take an opening parenthesis, if it is next; give its position."""
+        """Take an opening parenthesis, if it is next, and return its position."""
         if not self.take("("):
             return None
         start = self.position - 1
@@ -319,7 +319,7 @@ class Scanner:
 
 
 def printable(text: str) -> str:
-    """Put a space for what would break the line or move the caret: line ends, tabs, control characters."""
+    """Return text with a space for each line end, tab and control character: they would move the caret."""
     return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
 
 

@@ -67,17 +67,17 @@ class Schema:
 
 
 def entity_of(schema: Schema) -> str:
-    """Name the entity of a table."""
+    """Return the entity of a table."""
     return schema._entity  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def attributes_of(schema: Schema) -> Mapping[str, Attribute[Any, Any]]:
-    """List the attributes of a table by name, in the order of definition."""
+    """Return the attributes of a table by name, in the order of definition."""
     return schema._attributes  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def _unknown(schema: Schema, name: str) -> UnknownAttributeError:
-    """Make the error for a name that the table does not hold, pointing to the nearest one that it does."""
+    """Return the error for a name that the table does not hold, pointing to the nearest one that it does."""
     entity, attributes = entity_of(schema), attributes_of(schema)
     suggestion = schema._renamed.get(name)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     path = f"`{entity}.{name}`"
@@ -271,7 +271,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = MappingProxyType(
 
 
 def schema_of(entity: str) -> Schema:
-    """Find the table of an entity.
+    """Return the table of an entity.
 
     Raises:
         FilterError: There is no such entity.
@@ -283,7 +283,7 @@ def schema_of(entity: str) -> Schema:
 
 
 def attribute_named(entity: str, name: str) -> Attribute[Any, Any]:
-    """Find an attribute by entity and name.
+    """Return an attribute by entity and name.
 
     Raises:
         UnknownAttributeError: The entity has no such filterable attribute; the nearest one is named.

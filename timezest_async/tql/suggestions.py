@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from typing import Final
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_ALIKE: Final = 0.75
-"""How alike two words are that one may be a slip for the other."""
+_SIMILAR: Final = 0.75
+"""How similar two words are where one may be a slip for the other."""
 _MEANT: Final[Mapping[str, str]] = {
     "cw": "connectwise",
     "snow": "service now",
@@ -57,11 +57,11 @@ def _shared(wanted: list[str], words: list[str]) -> float:
     for word in wanted:
         meant = _MEANT.get(word, word).split()
         elsewhere = sum(other in words for other in meant) / len(meant)
-        found += max(0.7 * elsewhere, *(_likeness(word, other) for other in words))
+        found += max(0.7 * elsewhere, *(_similarity(word, other) for other in words))
     return round(found, 3)
 
 
-def _likeness(word: str, other: str) -> float:
+def _similarity(word: str, other: str) -> float:
     if word == other:
         return 1.0
     if min(len(word), len(other)) < 3:
@@ -69,7 +69,7 @@ def _likeness(word: str, other: str) -> float:
     if word.startswith(other) or other.startswith(word):
         return 0.9
     ratio = _ratio(word, other)
-    return 0.8 * ratio if ratio >= _ALIKE else 0.0
+    return 0.8 * ratio if ratio >= _SIMILAR else 0.0
 
 
 def _ratio(one: str, other: str) -> float:

@@ -15,16 +15,16 @@ from timezest_async.tql.operators import LEGAL, Kind, Operator
 Key: TypeAlias = tuple[str, Operator | None, Any]
 """Attribute path, operator and value: equal for leaves that mean the same."""
 
-Span: TypeAlias = tuple[float, float]
-"""The first and the last instant of a stretch, in halves (see ``_span``)."""
+Interval: TypeAlias = tuple[float, float]
+"""The first and the last instant of a stretch, in halves (see ``_interval``)."""
 
-ALWAYS: Final = (-inf, inf)
-"""The span that nothing is known about."""
+UNBOUNDED: Final = (-inf, inf)
+"""The interval that nothing is known about."""
 
 _EQUALITIES: Final = {Operator.EQ: Operator.IN, Operator.NOT_EQ: Operator.NOT_IN}
 
 
-def plain(leaf: Expression[Any]) -> Expression[Any]:
+def normalize(leaf: Expression[Any]) -> Expression[Any]:
     """Write a one-element ``IN`` as ``EQ``, except on ticket numbers, where the two differ."""
     if (
         isinstance(leaf, Predicate)
@@ -37,21 +37,21 @@ def plain(leaf: Expression[Any]) -> Expression[Any]:
     return leaf
 
 
-class Fact:
+class Atom:
     """A predicate or raw text, with what it is compared by.
 
     Attributes:
         leaf: The node to send.
-        position: Where the node first appears in the expression: facts of a query keep that order.
+        position: Where the node first appears in the expression: atoms of a query keep that order.
         path: The attribute's full name; empty for raw text, about which nothing is known.
         operator: ``IN`` or ``NOT_IN`` also where the leaf says ``EQ`` or ``NOT_EQ`` and means the same.
         values: What ``IN`` or ``NOT_IN`` lists; empty for other operators.
-        span: What a fact about a timestamp or number speaks of.
-        key: Equal for facts that mean the same.
+        interval: What an atom about a timestamp or number speaks of.
+        key: Equal for atoms that mean the same.
         is_mergeable: Whether an ``IN`` can list its values together with those of another.
     """
 
-    __slots__ = ("is_mergeable", "key", "leaf", "operator", "path", "position", "span", "values")
+    __slots__ = ("interval", "is_mergeable", "key", "leaf", "operator", "path", "position", "values")
 
     path: str
     operator: Operator | None
@@ -61,7 +61,7 @@ class Fact:
         self.leaf: Expression[Any] = leaf
         self.position: int = position
         self.values: frozenset[str | bool] = frozenset()
-        self.span: Span = ALWAYS
+        self.interval: Interval = UNBOUNDED
         self.is_mergeable: bool = False
         if isinstance(leaf, Predicate):
             self._read(leaf)
@@ -84,29 +84,29 @@ class Fact:
             meaning = self.values = frozenset((value if operator is Operator.EQ else not value,))
             operator = Operator.IN
         elif attribute.kind is not Kind.ID:
-            self.span = _span(operator, value, is_whole=attribute.kind is Kind.NUMBER)
+            self.interval = _interval(operator, value, is_whole=attribute.kind is Kind.NUMBER)
         self.path = attribute.path
         self.operator = operator
         self.key = (attribute.path, operator, meaning)
         self.is_mergeable = operator is Operator.IN and Operator.IN in LEGAL[attribute.kind]
 
-    def listed(self) -> tuple[str, ...]:
-        """Give the values of a mergeable fact in the order written."""
+    def listed_values(self) -> tuple[str, ...]:
+        """Return the values of a mergeable atom in the order written."""
         value = cast("str | tuple[str, ...]", cast("Predicate[Any]", self.leaf).value)
         return value if isinstance(value, tuple) else (value,)
 
-    def listing(self, values: Iterable[str]) -> Fact:
-        """Make the fact that lists other values, one or more, in the place of this mergeable one."""
+    def with_values(self, values: Iterable[str]) -> Atom:
+        """Return the atom that lists other values, one or more, in the place of this mergeable one."""
         predicate = cast("Predicate[Any]", self.leaf)
-        return Fact(plain(predicate.with_operator(Operator.IN, tuple(values))), self.position)
+        return Atom(normalize(predicate.with_operator(Operator.IN, tuple(values))), self.position)
 
 
-def _span(operator: Operator, value: int, *, is_whole: bool) -> Span:
-    """Tell which instants a comparison speaks of, in halves.
+def _interval(operator: Operator, value: int, *, is_whole: bool) -> Interval:
+    """Return the instants that a comparison speaks of, in halves.
 
     ``2 * n`` stands for exactly ``n`` and ``2 * n + 1`` for all that lies between ``n`` and ``n + 1``, since
     the service may keep times finer than the whole seconds it shows (LIVE_API.md, unverified). Whether EQ
-    then looks at the time kept or at the one shown is unknown, so its span covers both.
+    then looks at the time kept or at the one shown is unknown, so its interval covers both.
     """
     point = 2 * value
     beside = 2 if is_whole else 1
@@ -121,11 +121,11 @@ def _span(operator: Operator, value: int, *, is_whole: bool) -> Span:
     return point, point + 2 - beside
 
 
-def overlap(a: Span, b: Span) -> bool:
-    """Tell whether two stretches share an instant."""
+def overlap(a: Interval, b: Interval) -> bool:
+    """Return whether two stretches share an instant."""
     return a[0] <= b[1] and b[0] <= a[1]
 
 
-def within(inner: Span, outer: Span) -> bool:
-    """Tell whether a stretch lies in another one."""
+def within(inner: Interval, outer: Interval) -> bool:
+    """Return whether a stretch lies in another one."""
     return outer[0] <= inner[0] and inner[1] <= outer[1]
