@@ -57,11 +57,11 @@ class RedisConnections:
         """Whether there is a connection of the running loop."""
         return self._guard is not None and self._loop is asyncio.get_running_loop()
 
-    async def open(self, farewell: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def open(self, before_close: Callable[[], Awaitable[None]] | None = None) -> None:
         """Make ready for the running loop.
 
         Args:
-            farewell: What to do before the connection closes, at the latest when the loop ends.
+            before_close: What to do before the connection closes, at the latest when the loop ends.
         """
         if self.is_open:
             return
@@ -72,8 +72,8 @@ class RedisConnections:
         self._find_script = functools.cache(client.register_script)
 
         async def close() -> None:
-            if farewell is not None:
-                await farewell()
+            if before_close is not None:
+                await before_close()
             self._guard = self._find_script = None
             if own is not None:
                 await own.aclose()
@@ -81,7 +81,7 @@ class RedisConnections:
         self._guard = await close_with_loop(close)
 
     async def close(self) -> None:
-        """Say farewell and close; opening again is fine."""
+        """Close, after what is to be done before; opening again is fine."""
         guard = self._guard
         if guard is not None and self.is_open:
             await guard.aclose()

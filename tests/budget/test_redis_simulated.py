@@ -15,8 +15,8 @@ from tests import support, virtual
 from tests.servers.redis_server import RedisServer
 from timezest_async.budget import Slot
 from timezest_async.budget.redis.limiter import RedisRateLimiter
-from timezest_async.budget.redis.memory import News
 from timezest_async.budget.redis.questions import PATIENCE
+from timezest_async.budget.redis.state import News
 from timezest_async.errors import BudgetExhaustedError, ConnectionFailedError
 
 GRACE, MARGIN, LEASE = 1.0, 0.05, 4.0

@@ -19,8 +19,8 @@ from collections.abc import Callable
 import attrs
 
 from timezest_async.budget.alarms import Alarm, Timer, call_later
+from timezest_async.budget.pauses import Pauses
 from timezest_async.budget.protocols import exhausted
-from timezest_async.budget.refusals import Refusals
 from timezest_async.budget.shares import Share
 from timezest_async.budget.slots import NEVER_SENT, Outcome, SettledOnce, Slot
 from timezest_async.checks import check_count, check_seconds
@@ -105,7 +105,7 @@ class RateLimiter:
         self._waiters: list[_Waiter] = []
         self._waiting = 0
         self._tickets = itertools.count()
-        self._refusals = Refusals(self.period)
+        self._pauses = Pauses(self.period)
         self._newest = 0
         self._look_again_at = math.inf
         self._alarm = Alarm(timer, self._wake)
@@ -119,7 +119,7 @@ class RateLimiter:
         now = self._clock()
         if self._is_paused(now) or self._has_waiters():
             return 0
-        return min(self._free(now), 1) if self._refusals.probes(now) else self._free(now)
+        return min(self._free(now), 1) if self._pauses.is_probing(now) else self._free(now)
 
     def wait_time(self, ahead: int = 0) -> float:
         """Return the seconds that the next request would wait.
@@ -189,7 +189,7 @@ class RateLimiter:
     def occupy(self) -> Slot:
         """Return a slot for a request that was sent already, whether there is one or not."""
         self._in_flight += 1
-        return _Slot(self, next(self._tickets), self._refusals.number)
+        return _Slot(self, next(self._tickets), self._pauses.number)
 
     def remember(self, until: float) -> None:
         """Count a request that was sent already, until a time by the limiter's clock."""
@@ -205,7 +205,7 @@ class RateLimiter:
     def pause(self, seconds: float) -> None:
         """Let nobody send for some seconds, as a 429 demands; a longer pause that runs stays."""
         now = self._clock()
-        self._refusals.pause(now, seconds)
+        self._pauses.pause(now, seconds)
         self._turn_away(now)
 
     def settle(self, pause: int, outcome: Outcome) -> None:
@@ -217,10 +217,10 @@ class RateLimiter:
         """
         now = self._clock()
         if outcome.refused:
-            self._refusals.refused(now, pause, outcome.pause)
+            self._pauses.limited(now, pause, outcome.pause)
             self._look_again_at = -math.inf
         else:
-            self._refusals.settled(pause, answered=outcome.answered)
+            self._pauses.settled(pause, answered=outcome.answered)
         self._in_flight -= 1
         if outcome.grace is not None:
             heapq.heappush(self._freed_at, now + outcome.grace + self.period + self.margin)
@@ -230,10 +230,10 @@ class RateLimiter:
 
     def _grant(self, now: float) -> int:
         self._in_flight += 1
-        return self._refusals.granted(now)
+        return self._pauses.granted(now)
 
     def _is_paused(self, now: float) -> bool:
-        return now < self._refusals.until or now < self._refusals.held_until
+        return now < self._pauses.until or now < self._pauses.held_until
 
     def _free(self, now: float) -> int:
         while self._freed_at and self._freed_at[0] <= now:
@@ -245,7 +245,7 @@ class RateLimiter:
         rounds, rank = divmod(ahead, self.max_requests)
         full_period = self.period + self.margin
         later = rank - self._free(now)
-        wait = max(0.0, self._refusals.until - now)
+        wait = max(0.0, self._pauses.until - now)
         if later >= 0:
             freed = sorted(self._freed_at) if freed is None else freed
             wait = max(wait, freed[later] - now if later < len(freed) else full_period)
@@ -314,7 +314,7 @@ class RateLimiter:
         if not self._has_waiters():
             return
         if self._is_paused(now):
-            self._alarm.set(now, max(self._refusals.until, self._refusals.held_until))
+            self._alarm.set(now, max(self._pauses.until, self._pauses.held_until))
         elif self._freed_at:
             self._alarm.set(now, self._freed_at[0])
         # Otherwise every slot is in flight: whoever settles first sets the alarm.

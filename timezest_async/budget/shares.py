@@ -36,7 +36,7 @@ class Share:
         max_requests: Requests of it in one period.
         limiter_of: Makes a budget of so many requests with the same window and clock as the whole.
         clock: Returns the seconds of that clock.
-        foretell: Returns the seconds that a request will certainly wait for the whole.
+        certain_wait: Returns the seconds that a request will certainly wait for the whole.
 
     Raises:
         ConfigurationError: The budget has less than that.
@@ -48,7 +48,7 @@ class Share:
         max_requests: int,
         limiter_of: Callable[[int], Limiter],
         clock: Callable[[], float],
-        foretell: Callable[[], float],
+        certain_wait: Callable[[], float],
     ) -> None:
         if check_count("max_requests", max_requests) > whole.max_requests:
             raise ConfigurationError(
@@ -59,7 +59,7 @@ class Share:
         self._part = limiter_of(max_requests)
         self._limiter_of = limiter_of
         self._clock = clock
-        self._foretell = foretell
+        self._whole_wait = certain_wait
 
     def __repr__(self) -> str:
         return f"<share of {self.max_requests} requests of {self._whole!r}>"
@@ -93,13 +93,13 @@ class Share:
         return Share(self, max_requests, self._limiter_of, self._clock, self._certain_wait)
 
     def _certain_wait(self) -> float:
-        return max(self._part.wait_time(), self._foretell())
+        return max(self._part.wait_time(), self._whole_wait())
 
     async def acquire(self, again: Slot | None = None, within: float | None = None) -> Slot:
         """Wait for a slot; see ``RateLimiter.acquire``."""
         before = again if isinstance(again, _ShareSlot) else None
         began = self._clock()
-        if within is not None and (wait := self._foretell()) > within:
+        if within is not None and (wait := self._whole_wait()) > within:
             raise exhausted(wait, within)
         part = await self._part.acquire(None if before is None else before.part, within)
         try:

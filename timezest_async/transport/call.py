@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from timezest_async.budget.pauses import PATIENCE
 from timezest_async.budget.protocols import Limiter
-from timezest_async.budget.refusals import PATIENCE
 from timezest_async.budget.reservations import Reservation, deadline_passed, reserve
 from timezest_async.budget.slots import Slot
 from timezest_async.errors import (

@@ -17,9 +17,9 @@ import secrets
 from collections.abc import Callable
 
 from timezest_async.budget.protocols import exhausted
-from timezest_async.budget.redis.memory import Memory, News, Terms, Touch
 from timezest_async.budget.redis.questions import MOST_IN_LINE, PATIENCE, Waiter, question
 from timezest_async.budget.redis.script import MICROSECONDS, SCRIPT, Question, Reply, budget_keys
+from timezest_async.budget.redis.state import LastAnswer, Memory, News, Terms
 from timezest_async.budget.slots import LOST_GRACE
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
 from timezest_async.redis_connections import RedisConnections
@@ -39,7 +39,7 @@ class Coordinator:
         free: How many requests could be sent, as Redis last said.
         next_at: When, by the clock, the next one can be.
         idle_at: When, by the clock, none counts any more.
-        apart: Whether this process has sent without asking since Redis answered last.
+        has_sent_locally: Whether this process has sent without asking since Redis answered last.
     """
 
     idle_at: float
@@ -53,12 +53,12 @@ class Coordinator:
         self._client = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._waiters: dict[str, Waiter] = {}
-        self._untold = News()
-        self._touch = Touch()
+        self._unreported = News()
+        self._last_answer = LastAnswer()
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.memory = Memory(clock, terms.lease + LOST_GRACE + terms.window)
-        self.apart = False
+        self.has_sent_locally = False
         self.free: int = terms.max_requests
         self.next_at = self.idle_at = -math.inf
         self.on_answer: Callable[[], None] = lambda: None
@@ -111,7 +111,7 @@ class Coordinator:
             news: What else there is to tell of it.
         """
         self.memory.settle(name, None if grace is None else grace + self._terms.window)
-        self._untold.add(news or News())
+        self._unreported.add(news or News())
         # Without a connection of a running loop it is a straggler after the end: the lease stands in for it
         # until there is one.
         with contextlib.suppress(RuntimeError):
@@ -123,19 +123,19 @@ class Coordinator:
         self._fail(ConfigurationError("The rate limiter was closed while this request waited for its turn."))
         await self._connections.close()
 
-    def note_apart(self, name: str) -> None:
+    def note_local_request(self, name: str) -> None:
         """Note a request that is sent without a slot from Redis."""
-        self.apart = True
-        self.memory.note(name, told=False)
+        self.has_sent_locally = True
+        self.memory.note(name, reported=False)
         self._go(at_once=False)
 
-    def in_touch(self, timeout: float) -> float | None:
+    def others_served_until(self, timeout: float) -> float | None:
         """Return when, by the clock, Redis can have given others a slot at the latest; None if unknown.
 
         Args:
             timeout: Seconds that a question may take.
         """
-        heard_at = self._touch.heard_at
+        heard_at = self._last_answer.heard_at
         if self.memory or self._clock() - heard_at <= self._terms.poll + timeout + PATIENCE:
             return heard_at + self._terms.poll
         return None
@@ -155,7 +155,7 @@ class Coordinator:
     async def _carry(self) -> None:
         """Ask Redis as long as there is something to ask or to tell, or to remember for it."""
         try:
-            await self._connections.open(self._farewell)
+            await self._connections.open(self._before_close)
             while self._waiters or self.memory:
                 self._news.clear()
                 wait = await self._exchange()
@@ -174,8 +174,8 @@ class Coordinator:
             The seconds after which to ask again; None after a failure that asking again will not mend. All
             who waited have got it.
         """
-        untold, news = self.memory.take_untold(), self._untold
-        self._untold = News()
+        unreported, news = self.memory.take_unreported(), self._unreported
+        self._unreported = News()
         wanted = heapq.nsmallest(MOST_IN_LINE, self._waiters.values(), key=Waiter.place)
         asked_at = self._clock()
         failure: TimeZestError | None = None
@@ -186,32 +186,32 @@ class Coordinator:
                     f"e{self._client}:{next(self._numbers)}",
                     self._terms,
                     self.memory,
-                    self._touch,
+                    self._last_answer,
                     now=asked_at,
-                    untold=untold,
+                    unreported=unreported,
                     news=news,
                     wanted=wanted,
-                    unsure=self.apart or bool(self._touch.replaces),
+                    unsure=self.has_sent_locally or bool(self._last_answer.replaces),
                 )
             )
         except BaseException as error:
-            self._take_back(untold, news)
+            self._take_back(unreported, news)
             if not isinstance(error, TimeZestError):
                 raise
             failure = error
         else:
             if "forgotten" in reply:
-                self._take_back(untold, news)
-                self.memory.tell_all()
-                self._untold.add(News(pause=self._touch.paused_until - self._clock()))
-                self._touch.lose()
+                self._take_back(unreported, news)
+                self.memory.report_all()
+                self._unreported.add(News(pause=self._last_answer.paused_until - self._clock()))
+                self._last_answer.lose()
                 return 0.0
             if "disagreement" not in reply:
-                self._touch.heard(reply["epoch"], int(reply["ticket"]), asked_at, self._clock())
-                self.apart = False
+                self._last_answer.heard(reply["epoch"], int(reply["ticket"]), asked_at, self._clock())
+                self.has_sent_locally = False
                 self.on_answer()
                 return self._take(reply, wanted)
-            self._take_back(untold, news)
+            self._take_back(unreported, news)
             failure = self._disagreement(**reply["disagreement"])
         self._fail(failure)
         return self._terms.poll if isinstance(failure, ConnectionFailedError) else None
@@ -221,10 +221,10 @@ class Coordinator:
         reply: Reply = json.loads(await self._connections.run(SCRIPT, self._keys, text))
         return reply
 
-    def _take_back(self, untold: dict[str, bool], news: News) -> None:
+    def _take_back(self, unreported: dict[str, bool], news: News) -> None:
         # What Redis has not heard of for so long, the leases have settled.
-        self.memory.give_back(untold, 20 * self._terms.max_requests)
-        self._untold.add(news)
+        self.memory.give_back(unreported, 20 * self._terms.max_requests)
+        self._unreported.add(news)
 
     def _take(self, reply: Reply, wanted: list[Waiter]) -> float:
         """Hand out what was granted; return the seconds after which to ask again."""
@@ -236,20 +236,20 @@ class Coordinator:
             if granted is None or granted.outcome.done():
                 self.memory.settle(name, None)
             else:
-                self.memory.note(name, told=True)
+                self.memory.note(name, reported=True)
                 granted.pause = reply["pause"]
                 granted.outcome.set_result(None)
         for name, wait in reply["turned_away"]:
             self._turn_away(self._waiters.get(name), wait / MICROSECONDS)
         moved_up = bool(reply["granted"]) and len(wanted) == MOST_IN_LINE
         now = self._clock()
-        self._touch.paused_until = now + reply["paused"] / MICROSECONDS
+        self._last_answer.paused_until = now + reply["paused"] / MICROSECONDS
         self.free = reply["free"]
         self.next_at = now + reply["next"] / MICROSECONDS
         self.idle_at = now + reply["idle"] / MICROSECONDS
         self._look_behind(wanted, reply["next"] / MICROSECONDS)
         # A timer may ring up to its clock's resolution early; asking then would be in vain.
-        return 0.0 if moved_up or self.memory.has_untold else reply["wait"] / MICROSECONDS + 0.0005
+        return 0.0 if moved_up or self.memory.has_unreported else reply["wait"] / MICROSECONDS + 0.0005
 
     def _look_behind(self, wanted: list[Waiter], wait: float) -> None:
         """Tell those whom the question did not carry, where they wait in vain: they come after the line."""
@@ -285,12 +285,12 @@ class Coordinator:
             if not waiter.outcome.done() and not waiter.outcome.get_loop().is_closed():
                 waiter.outcome.set_result(copy.copy(failure))
 
-    async def _farewell(self) -> None:
+    async def _before_close(self) -> None:
         """Tell Redis the last before the connection closes; what cannot be told, the leases settle."""
         task = self._task
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait({task})
-        if self.memory.has_untold:
+        if self.memory.has_unreported:
             while await self._exchange() == 0:
                 pass

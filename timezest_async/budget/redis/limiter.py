@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self
 
 from timezest_async.budget.limiter import RateLimiter
-from timezest_async.budget.redis.apart import Apart, NamedSlot
 from timezest_async.budget.redis.coordinator import Coordinator
-from timezest_async.budget.redis.memory import Terms
+from timezest_async.budget.redis.local_share import LocalShare, NamedSlot
 from timezest_async.budget.redis.script import key_digest
+from timezest_async.budget.redis.state import Terms
 from timezest_async.budget.shares import Share
 from timezest_async.budget.slots import Slot
 from timezest_async.checks import check_count, check_seconds, key_problem
@@ -132,8 +132,8 @@ class RedisRateLimiter:
         self._clock = clock
         self._coordinator = Coordinator(connections, terms, clock)
         self._goes_on = on_unavailable == "local"
-        self._apart = Apart(self._coordinator, terms, local_share, timeout, clock)
-        self._coordinator.on_answer = self._apart.end
+        self._local = LocalShare(self._coordinator, terms, local_share, timeout, clock)
+        self._coordinator.on_answer = self._local.end
         self._local_until = -math.inf
 
     def __repr__(self) -> str:
@@ -214,12 +214,12 @@ class RedisRateLimiter:
                     waiter = await self._coordinator.wait(
                         again.waiter if isinstance(again, NamedSlot) else None, within
                     )
-                    return NamedSlot(self._coordinator, self._apart, waiter.name, waiter)
+                    return NamedSlot(self._coordinator, self._local, waiter.name, waiter)
                 except ConnectionFailedError as error:
                     if not self._goes_on:
                         raise
                     local = self._go_local(error)
-            slot = await self._apart.acquire(local, again, within)
+            slot = await self._local.acquire(local, again, within)
             if slot is not None:
                 return slot
 
@@ -244,10 +244,10 @@ class RedisRateLimiter:
     def _local_now(self) -> RateLimiter | None:
         """Return the local share while it is to be used: until Redis is back, or is to be asked again."""
         # While there is something to remember, the coordinator asks again and again by itself.
-        return self._apart.limiter if self._clock() < self._local_until or self._coordinator.memory else None
+        return self._local.limiter if self._clock() < self._local_until or self._coordinator.memory else None
 
     def _go_local(self, error: ConnectionFailedError) -> RateLimiter:
-        local, now = self._apart.begin(), self._clock()
+        local, now = self._local.begin(), self._clock()
         if now >= self._local_until:
             _logger.warning("Going on with %d requests per %g s: %s", local.max_requests, self.period, error)
             self._local_until = now + LOCAL_SPELL

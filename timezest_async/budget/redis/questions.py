@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from timezest_async.budget.redis.memory import Memory, News, Terms, Touch
+from timezest_async.budget.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from timezest_async.budget.redis.script import MICROSECONDS, Question
-from timezest_async.budget.refusals import FIRST_PAUSE, LONGEST_PAUSE
+from timezest_async.budget.redis.state import LastAnswer, Memory, News, Terms
 from timezest_async.budget.slots import LOST_GRACE
 from timezest_async.errors import TimeZestError
 
@@ -57,10 +57,10 @@ def question(
     fresh: str,
     terms: Terms,
     memory: Memory,
-    touch: Touch,
+    last_answer: LastAnswer,
     *,
     now: float,
-    untold: Mapping[str, bool],
+    unreported: Mapping[str, bool],
     news: News,
     wanted: Sequence[Waiter],
     unsure: bool,
@@ -72,31 +72,31 @@ def question(
         fresh: What to call Redis's memory should it be new.
         terms: The budget's.
         memory: What this process has sent.
-        touch: What it knows of Redis.
+        last_answer: What it knows of Redis.
         now: The time, by the process's clock.
-        untold: Names of requests to tell of, each with whether it was sent.
+        unreported: Names of requests to tell of, each with whether it was sent.
         news: What else became of requests.
         wanted: Who waits, first come first.
         unsure: Whether others may have sent what Redis does not know.
     """
     window = _microseconds(terms.window)
     # Whoever has nothing to remember does not mind what Redis has forgotten.
-    known = touch.epoch if memory or now - touch.heard_at < terms.window else ""
+    known = last_answer.epoch if memory or now - last_answer.heard_at < terms.window else ""
     return Question(
         client=client,
         epoch=known,
-        replaces=touch.replaces,
+        replaces=last_answer.replaces,
         fresh=fresh,
-        seen=touch.seen,
-        earliest=touch.seen + _microseconds(now - touch.heard_at) if known else 0,
-        latest=touch.seen + _microseconds(now - touch.asked_at) if known else 0,
-        slack=_microseconds(CLOCK_TOLERANCE + touch.round_trip),
+        seen=last_answer.seen,
+        earliest=last_answer.seen + _microseconds(now - last_answer.heard_at) if known else 0,
+        latest=last_answer.seen + _microseconds(now - last_answer.asked_at) if known else 0,
+        slack=_microseconds(CLOCK_TOLERANCE + last_answer.round_trip),
         settling=_microseconds(terms.poll + SETTLING) if unsure else 0,
         max_requests=terms.max_requests,
         period=_microseconds(terms.period),
         settled=[
             (name, _microseconds(memory.counts_for(name)) if sent else NEVER_SENT)
-            for name, sent in untold.items()
+            for name, sent in unreported.items()
         ],
         pause=_microseconds(news.pause),
         answered=news.answered,

@@ -149,11 +149,11 @@ if ask.settling > 0 and now >= settling_until then
   settling_until = now + ask.settling
 end
 
--- The pauses: as the class Refusals of refusals.py.
+-- The pauses: as the class Pauses of pauses.py.
 local paused_until, held_until = state.paused_until or 0, state.held_until or 0
 local number, guess, since = state.number or 0, state.guess or 0, state.since or 0
 local probing = state.probing == 1
-local function probes()
+local function is_probing()
   return probing and now < paused_until + period
 end
 if ask.answered >= number then
@@ -164,8 +164,8 @@ end
 if ask.pause > 0 then
   paused_until = math.max(paused_until, now + ask.pause)
 end
-if ask.unsaid >= number or (ask.refused >= number and probes()) then
-  if not probes() then
+if ask.unsaid >= number or (ask.refused >= number and is_probing()) then
+  if not is_probing() then
     probing, since, guess = true, now, ask.first_pause
   end
   held_until = 0
@@ -209,7 +209,7 @@ end
 -- process to take its own, and nobody overtakes.
 local free = max_requests - redis.call('ZCARD', slots)
 local granted = {}
-local one_by_one = probes() and now - since < 2 * period
+local one_by_one = is_probing() and now - since < 2 * period
 if not one_by_one then
   held_until = 0
 end

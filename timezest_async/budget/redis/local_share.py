@@ -7,47 +7,47 @@ from collections.abc import Callable
 
 from timezest_async.budget.limiter import RateLimiter
 from timezest_async.budget.redis.coordinator import Coordinator
-from timezest_async.budget.redis.memory import News, Terms
 from timezest_async.budget.redis.questions import Waiter
+from timezest_async.budget.redis.state import News, Terms
 from timezest_async.budget.slots import Outcome, SettledOnce, Slot
 from timezest_async.errors import BudgetExhaustedError
 
 
 class NamedSlot(SettledOnce):
-    """A slot of the shared budget, or of the share of a process apart; both know it by its name.
+    """A slot of the shared budget, or of the local share of a process; both know it by its name.
 
     Args:
         coordinator: Tells Redis what becomes of it.
-        apart: Counts it in the share.
+        local: The local share, which counts it too.
         name: The request's.
         waiter: Who waited for it, if Redis gave it.
         own: The slot of the process's share, if that gave it.
     """
 
-    __slots__ = ("_apart", "_coordinator", "_name", "own", "waiter")
+    __slots__ = ("_coordinator", "_local", "_name", "own", "waiter")
 
     def __init__(
         self,
         coordinator: Coordinator,
-        apart: Apart,
+        local: LocalShare,
         name: str,
         waiter: Waiter | None = None,
         own: Slot | None = None,
     ) -> None:
         super().__init__()
-        self._coordinator, self._apart, self._name = coordinator, apart, name
+        self._coordinator, self._local, self._name = coordinator, local, name
         self.waiter, self.own = waiter, own
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Tell the share, and Redis."""
-        for slot in (self.own, self._apart.in_flight.pop(self._name, None)):
+        for slot in (self.own, self._local.in_flight.pop(self._name, None)):
             if slot is not None:
                 outcome.settle(slot)
         pause = -1 if self.waiter is None else self.waiter.pause
         self._coordinator.settle(self._name, outcome.grace, News.of(outcome, pause))
 
 
-class Apart:
+class LocalShare:
     """The share of a process that goes on without Redis.
 
     What it has just sent through Redis counts in it. Within the first window it has no more than it had of
@@ -94,7 +94,7 @@ class Apart:
                 self.in_flight[name] = own.occupy()
             else:
                 own.remember(until)
-        latest = coordinator.in_touch(self._timeout)
+        latest = coordinator.others_served_until(self._timeout)
         if latest is not None:
             for _ in range(self.max_requests - held - math.floor(self._part * coordinator.free)):
                 own.remember(latest + terms.window)
@@ -126,5 +126,5 @@ class Apart:
             own.release()
             return None
         name = self._coordinator.new_name()
-        self._coordinator.note_apart(name)
+        self._coordinator.note_local_request(name)
         return NamedSlot(self._coordinator, self, name, own=own)

@@ -12,7 +12,7 @@ PATIENCE = 2.0
 """Windows for which a request that is always refused is sent again."""
 
 
-class Refusals:
+class Pauses:
     """The pauses of a budget.
 
     A guessed pause ends with a single request that shows whether the service answers again; the others follow
@@ -42,7 +42,7 @@ class Refusals:
         """Let nobody send for some seconds; a longer pause that runs stays."""
         self.until = max(self.until, now + seconds)
 
-    def refused(self, now: float, number: int, seconds: float | None) -> None:
+    def limited(self, now: float, number: int, seconds: float | None) -> None:
         """Note a 429.
 
         Args:
@@ -52,9 +52,9 @@ class Refusals:
         """
         if seconds is not None:
             self.pause(now, seconds)
-        if number < self.number or (seconds is not None and not self.probes(now)):
+        if number < self.number or (seconds is not None and not self.is_probing(now)):
             return
-        if not self.probes(now):
+        if not self.is_probing(now):
             self._probing, self._since, self._guess = True, now, FIRST_PAUSE * self._period
         self.number += 1
         self.held_until = -math.inf
@@ -62,14 +62,14 @@ class Refusals:
             self.pause(now, self._guess)
             self._guess = min(2 * self._guess, LONGEST_PAUSE * self._period)
 
-    def probes(self, now: float) -> bool:
+    def is_probing(self, now: float) -> bool:
         """Return whether only one request may be sent when the pause is over."""
         return self._probing and now < self.until + self._period
 
     def granted(self, now: float) -> int:
         """Note that a slot is given to a request; return its number."""
         # A service that refuses for so long is not worth waiting in line for: each tries for itself.
-        if self.probes(now) and now - self._since < PATIENCE * self._period:
+        if self.is_probing(now) and now - self._since < PATIENCE * self._period:
             self.held_until = now + LONGEST_PAUSE * self._period
         return self.number
 

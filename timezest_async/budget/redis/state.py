@@ -58,7 +58,7 @@ class News:
         return cls(answered=number) if outcome.answered else cls(lost=number)
 
     def add(self, other: News) -> None:
-        """Add what is told by others; what is the same, or older, is told once."""
+        """Add other news; what is the same, or older, is told once."""
         for name in ("pause", "answered", "lost", "refused", "unsaid"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
@@ -76,24 +76,24 @@ class Memory:
         self._longest_flight = longest_flight
         self._until: dict[str, float] = {}
         self._in_flight: set[str] = set()
-        self._untold: dict[str, bool] = {}
+        self._unreported: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
-        """Whether any request counts, or is to be told of."""
+        """Whether any request counts, or is to be reported."""
         self._forget_old()
-        return bool(self._until or self._untold)
+        return bool(self._until or self._unreported)
 
-    def note(self, name: str, *, told: bool) -> None:
+    def note(self, name: str, *, reported: bool) -> None:
         """Remember a request that is being sent.
 
         Args:
             name: The request's.
-            told: Whether Redis knows of it.
+            reported: Whether Redis knows of it.
         """
         self._until[name] = self._clock() + self._longest_flight
         self._in_flight.add(name)
-        if not told:
-            self._untold[name] = True
+        if not reported:
+            self._unreported[name] = True
 
     def settle(self, name: str, counts_for: float | None) -> None:
         """Remember what became of a request.
@@ -103,36 +103,36 @@ class Memory:
             counts_for: Seconds for which it counts; None if it was never sent.
         """
         self._in_flight.discard(name)
-        self._untold[name] = counts_for is not None
+        self._unreported[name] = counts_for is not None
         if counts_for is None:
             self._until.pop(name, None)
         else:
             self._until[name] = self._clock() + counts_for
 
     @property
-    def has_untold(self) -> bool:
+    def has_unreported(self) -> bool:
         """Whether there is anything to tell Redis."""
-        return bool(self._untold)
+        return bool(self._unreported)
 
-    def take_untold(self) -> dict[str, bool]:
+    def take_unreported(self) -> dict[str, bool]:
         """Hand over the names to tell Redis of, each with whether it was sent; ``give_back`` takes them."""
-        untold, self._untold = self._untold, {}
-        return untold
+        unreported, self._unreported = self._unreported, {}
+        return unreported
 
-    def give_back(self, untold: dict[str, bool], most: int) -> None:
+    def give_back(self, unreported: dict[str, bool], most: int) -> None:
         """Take back what could not be told.
 
         Args:
-            untold: As from ``take_untold``.
+            unreported: As from ``take_unreported``.
             most: How many names to keep; older ones the leases have settled.
         """
-        self._untold = untold | self._untold
-        while len(self._untold) > most:
-            del self._untold[next(iter(self._untold))]
+        self._unreported = unreported | self._unreported
+        while len(self._unreported) > most:
+            del self._unreported[next(iter(self._unreported))]
 
-    def tell_all(self) -> None:
+    def report_all(self) -> None:
         """Tell everything anew, since Redis has forgotten."""
-        self._untold = dict.fromkeys(self._until, True) | self._untold
+        self._unreported = dict.fromkeys(self._until, True) | self._unreported
 
     def counts_for(self, name: str) -> float:
         """Return for how many seconds a request that was sent counts from now on, at least 0."""
@@ -151,7 +151,7 @@ class Memory:
             self._in_flight.discard(name)
 
 
-class Touch:
+class LastAnswer:
     """What a process knows of Redis's memory and of its time, since it answered last.
 
     Attributes:
