@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final
 
 from timezest_async.reports import charts, tables
 from timezest_async.reports.columns import Column, Table, written
 from timezest_async.reports.figures import Report
 from timezest_async.reports.markup import Content, Markup, element, value
-from timezest_async.reports.style import STYLE
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page lets a browser load: its own style sheet."""
@@ -36,7 +37,7 @@ def render_page(report: Report, *, title: str = "Scheduling requests") -> str:
             element("meta", name="referrer", content="no-referrer"),
             element("meta", name="color-scheme", content="light dark"),
             element("title", title),
-            element("style", Markup(STYLE)),
+            element("style", Markup(_style())),
         ),
         element(
             "body", _header(report, title), element("main", _key_figures(report), sections), _footer(report)
@@ -44,6 +45,11 @@ def render_page(report: Report, *, title: str = "Scheduling requests") -> str:
         lang="en",
     )
     return f"<!DOCTYPE html>\n{page}\n"
+
+
+@cache
+def _style() -> str:
+    return files("timezest_async.reports").joinpath("report.css").read_text(encoding="utf-8")
 
 
 def _sections(report: Report) -> list[Content]:

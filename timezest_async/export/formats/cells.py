@@ -1,12 +1,11 @@
-"""What columns show of records, a column at a time, and records from columns again."""
+"""What columns show of records, a column at a time."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from timezest_async.export.formats.columns import TABLES, Column, Kind, Table
 from timezest_async.models import Record, SchedulingRequest
@@ -20,9 +19,6 @@ Getter = Callable[[Any], Any]
 RESOURCES: Final = "/resources"
 
 _BEYOND: Final = 2**63
-_KINDS: Final[Mapping[str, Kind]] = {
-    column.name: column.kind for table in TABLES.values() for column in table.columns if not column.is_derived
-}
 
 
 def field_getter(column: Column, path: str) -> Getter:
@@ -138,46 +134,3 @@ _FLAT: Final[Mapping[Kind, Getter]] = {
     Kind.REFERENCES: _records_text,
     Kind.EXTRA: extra_text,
 }
-
-
-def to_wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring columns back to the service's shape; a null is left out, since columns cannot tell the two."""
-    wire: dict[str, Any] = {}
-    for name, value in row.items():
-        kind = _KINDS.get(name)
-        if value is None or kind is None:
-            continue
-        if kind is Kind.EXTRA:
-            wire |= _to_object(value)
-        elif kind.members:
-            wire[name] = [_to_item(item) for item in _parsed(value)]
-        elif kind is Kind.TEXTS:
-            wire[name] = _parsed(value)
-        elif kind is Kind.TIMESTAMP:
-            wire[name] = _to_epoch(value)
-        elif kind is Kind.INTEGER:
-            wire[name] = int(value)
-        else:
-            wire[name] = value
-    return wire
-
-
-def _to_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    members = {name: value for name, value in item.items() if value is not None and name != "extra"}
-    return members | _to_object(item.get("extra") or {})
-
-
-def _to_object(value: Any) -> dict[str, Any]:
-    parsed = _parsed(value)
-    if not isinstance(parsed, dict):
-        raise ValueError(f"a JSON object was expected, not {value!r:.50}")  # noqa: TRY004 - bad data, not a bug
-    return cast("dict[str, Any]", parsed)
-
-
-def _parsed(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _to_epoch(value: Any) -> int:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,4 +1,4 @@
-"""What an exported record's columns are: the one table of them, per list of the service.
+"""What an exported record's columns are: the fields of its class, and what is worked out from them.
 
 JSON lines do not use it but for their names: they keep the service's own shape.
 """
@@ -6,13 +6,24 @@ JSON lines do not use it but for their names: they keep the service's own shape.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Final
+from types import NoneType
+from typing import Any, Final, cast, get_args, get_origin
 
 import attrs
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.models import (
+    Agent,
+    AppointmentType,
+    AssociatedEntity,
+    ResourceReference,
+    SchedulingRequest,
+    Team,
+)
 
 
 class Kind(Enum):
@@ -30,9 +41,7 @@ class Kind(Enum):
     @property
     def members(self) -> tuple[str, ...]:
         """The members of each item of a nested column, but for ``extra``, which all have."""
-        if self is Kind.ENTITIES:
-            return ("type", "id", "number")
-        return ("id", "type", "object", "name") if self is Kind.REFERENCES else ()
+        return _MEMBERS.get(self, ())
 
 
 @attrs.frozen
@@ -63,106 +72,66 @@ class Table:
     columns: tuple[Column, ...]
 
 
-def _columns(*derived: str, **kinds: Kind) -> tuple[Column, ...]:
-    return (
-        *(Column(name, kind) for name, kind in kinds.items()),
-        *(Column(name, Kind.TEXT, is_derived=True) for name in derived),
-        # Fields that this version does not know go into one column, so that nothing is lost.
-        Column("extra", Kind.EXTRA),
+def _fields(record: type[Any]) -> tuple[Column, ...]:
+    """Return a column for each field that the service names of a record, in the order of its class."""
+    known = attrs.fields(attrs.resolve_types(record))
+    return tuple(Column(field.name, _kind(field.type)) for field in known if not field.inherited)
+
+
+def _kind(annotation: Any) -> Kind:
+    if get_origin(annotation) is tuple:
+        return _LISTS[get_args(annotation)[0]]
+    types = set(get_args(annotation) or [annotation]) - {NoneType}
+    # Where the service sends a whole number or text, it is text.
+    return _SCALARS.get(types.pop(), Kind.TEXT) if len(types) == 1 else Kind.TEXT
+
+
+def _merged(first: Iterable[Column], second: Iterable[Column]) -> Iterator[Column]:
+    """Put the columns of two kinds of record together, each in its own order; what both have comes once."""
+    rest = list(second)
+    for column in first:
+        if column in rest:
+            yield from rest[: rest.index(column)]
+            del rest[: rest.index(column) + 1]
+        yield column
+    yield from rest
+
+
+def _table(path: str, columns: Iterable[Column], *derived: str) -> Table:
+    return Table(
+        path.removeprefix("/"),
+        (
+            *columns,
+            *(Column(name, Kind.TEXT, is_derived=True) for name in derived),
+            # Fields that this version does not know go into one column, so that nothing is lost.
+            Column("extra", Kind.EXTRA),
+        ),
     )
 
 
+_SCALARS: Final = {int: Kind.INTEGER, bool: Kind.BOOLEAN, datetime: Kind.TIMESTAMP}
+_LISTS: Final = {AssociatedEntity: Kind.ENTITIES, ResourceReference: Kind.REFERENCES, str: Kind.TEXTS}
+
+_MEMBERS: Final = {
+    kind: tuple(column.name for column in _fields(item)) for item, kind in _LISTS.items() if item is not str
+}
+
 TABLES: Final[Mapping[str, Table]] = {
-    "/scheduling_requests": Table(
-        "scheduling_requests",
-        _columns(
-            "time_zone",
-            "local_start_time",
-            id=Kind.TEXT,
-            object=Kind.TEXT,
-            appointment_type_id=Kind.TEXT,
-            end_user_email=Kind.TEXT,
-            end_user_name=Kind.TEXT,
-            associated_entities=Kind.ENTITIES,
-            resources=Kind.REFERENCES,
-            scheduled_agents=Kind.REFERENCES,
-            scheduled_at=Kind.TIMESTAMP,
-            scheduling_url=Kind.TEXT,
-            selected_start_time=Kind.TIMESTAMP,
-            selected_time_zone=Kind.TEXT,
-            status=Kind.TEXT,
-            created_at=Kind.TIMESTAMP,
-            updated_at=Kind.TIMESTAMP,
-            duration_mins=Kind.INTEGER,
-            earliest_date=Kind.TEXT,
-            earliest_time=Kind.TEXT,
-            latest_date=Kind.TEXT,
-            latest_time=Kind.TEXT,
-            guests_list=Kind.TEXTS,
-        ),
-    ),
-    "/agents": Table(
-        "agents",
-        _columns(
-            id=Kind.TEXT,
-            object=Kind.TEXT,
-            name=Kind.TEXT,
-            email=Kind.TEXT,
-            role=Kind.TEXT,
-            schedulable=Kind.BOOLEAN,
-            two_factor_enabled=Kind.BOOLEAN,
-            url_slug=Kind.TEXT,
-            created_at=Kind.TIMESTAMP,
-            updated_at=Kind.TIMESTAMP,
-        ),
-    ),
-    "/teams": Table(
-        "teams",
-        _columns(
-            id=Kind.TEXT,
-            object=Kind.TEXT,
-            internal_name=Kind.TEXT,
-            external_name=Kind.TEXT,
-            team_type=Kind.TEXT,
-            url_slug=Kind.TEXT,
-            created_at=Kind.TIMESTAMP,
-            updated_at=Kind.TIMESTAMP,
-        ),
-    ),
-    "/resources": Table(
-        "resources",
-        # An agent's columns and a team's; what only the other kind has is null.
-        _columns(
-            id=Kind.TEXT,
-            object=Kind.TEXT,
-            name=Kind.TEXT,
-            email=Kind.TEXT,
-            role=Kind.TEXT,
-            schedulable=Kind.BOOLEAN,
-            two_factor_enabled=Kind.BOOLEAN,
-            internal_name=Kind.TEXT,
-            external_name=Kind.TEXT,
-            team_type=Kind.TEXT,
-            url_slug=Kind.TEXT,
-            created_at=Kind.TIMESTAMP,
-            updated_at=Kind.TIMESTAMP,
-        ),
-    ),
-    "/appointment_types": Table(
-        "appointment_types",
-        _columns(
-            id=Kind.TEXT,
-            object=Kind.TEXT,
-            internal_name=Kind.TEXT,
-            external_name=Kind.TEXT,
-            duration_mins=Kind.INTEGER,
-            url_slug=Kind.TEXT,
-            created_at=Kind.TIMESTAMP,
-            updated_at=Kind.TIMESTAMP,
-        ),
-    ),
+    path: _table(path, *columns)
+    for path, columns in (
+        ("/scheduling_requests", (_fields(SchedulingRequest), "time_zone", "local_start_time")),
+        ("/agents", (_fields(Agent),)),
+        ("/teams", (_fields(Team),)),
+        # What only the other kind has is null.
+        ("/resources", (_merged(_fields(Agent), _fields(Team)),)),
+        ("/appointment_types", (_fields(AppointmentType),)),
+    )
 }
 """By the path of the list."""
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    column.name: column.kind for table in TABLES.values() for column in table.columns if not column.is_derived
+}
 
 
 def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
@@ -206,3 +175,46 @@ def first_columns(path: str, fields: Sequence[str] | None) -> tuple[str, ...]:
 def _suggestion(name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def to_wire(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring columns back to the service's shape; a null is left out, since columns cannot tell the two."""
+    wire: dict[str, Any] = {}
+    for name, value in row.items():
+        kind = _KINDS.get(name)
+        if value is None or kind is None:
+            continue
+        if kind is Kind.EXTRA:
+            wire |= _to_object(value)
+        elif kind.members:
+            wire[name] = [_to_item(item) for item in _parsed(value)]
+        elif kind is Kind.TEXTS:
+            wire[name] = _parsed(value)
+        elif kind is Kind.TIMESTAMP:
+            wire[name] = _to_epoch(value)
+        elif kind is Kind.INTEGER:
+            wire[name] = int(value)
+        else:
+            wire[name] = value
+    return wire
+
+
+def _to_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    members = {name: value for name, value in item.items() if value is not None and name != "extra"}
+    return members | _to_object(item.get("extra") or {})
+
+
+def _to_object(value: Any) -> dict[str, Any]:
+    parsed = _parsed(value)
+    if not isinstance(parsed, dict):
+        raise ValueError(f"a JSON object was expected, not {value!r:.50}")  # noqa: TRY004 - bad data, not a bug
+    return cast("dict[str, Any]", parsed)
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _to_epoch(value: Any) -> int:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -15,8 +15,7 @@ from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import remove, sync_file, sync_folder
 from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Reader, Wire, Writer, at
-from timezest_async.export.formats.cells import to_wire
-from timezest_async.export.formats.columns import TABLES, Table
+from timezest_async.export.formats.columns import TABLES, Table, to_wire
 from timezest_async.export.job_state import Place, damaged
 
 Chunk = TypeVar("Chunk")

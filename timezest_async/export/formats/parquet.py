@@ -17,8 +17,8 @@ from typing import Any, Final, TypeAlias
 from timezest_async.export.atomic_files import create, remove, sync_file, sync_folder, write_new
 from timezest_async.export.checksums import Fingerprint, new_digest
 from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged, require
-from timezest_async.export.formats.cells import bounded_getter, extra_text, to_wire
-from timezest_async.export.formats.columns import Kind, Table
+from timezest_async.export.formats.cells import bounded_getter, extra_text
+from timezest_async.export.formats.columns import Kind, Table, to_wire
 from timezest_async.export.job_state import Place
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import well_formed

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Final, TextIO
 
 from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged, require
-from timezest_async.export.formats.cells import FlatColumns, field_getter, to_wire
-from timezest_async.export.formats.columns import Kind, Table
+from timezest_async.export.formats.cells import FlatColumns, field_getter
+from timezest_async.export.formats.columns import Kind, Table, to_wire
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
 from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
 from timezest_async.export.job_state import Place
