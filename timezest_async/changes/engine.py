@@ -233,7 +233,7 @@ class Engine:
 
 
 def _missing(reader: Reader, requests: Mapping[str, Wire]) -> Mapping[str, Wire]:
-    had = reader.found.keys() | reader.unreadable | reader.gone
+    had = reader.found.keys() | reader.unreadable | reader.gone.keys()
     return {name: request for name, request in requests.items() if name not in had}
 
 

@@ -71,14 +71,14 @@ class Reader:
     Attributes:
         found: What was read, by id; of several readings the last.
         unreadable: The ids of records that cannot be read.
-        gone: The ids that the service knows no longer.
+        gone: What the service says of the ids that it does not know, or no longer.
         requests: How many requests it took, not counting repetitions.
     """
 
     def __init__(self, service: Service, fixed: tql.Expression[Any] | None) -> None:
         self.found: dict[str, SchedulingRequest] = {}
         self.unreadable: set[str] = set()
-        self.gone: set[str] = set()
+        self.gone: dict[str, NotFoundError] = {}
         self.requests = 0
         self._service = service
         self._fixed = fixed
@@ -114,8 +114,8 @@ class Reader:
         self.requests += 1
         try:
             record = await self._service.get(id)
-        except NotFoundError:
-            self.gone.add(id)
+        except NotFoundError as error:
+            self.gone[id] = error
             self.found.pop(id, None)
             return None
         except UnexpectedResponseError as error:

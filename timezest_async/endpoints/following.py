@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 
 from timezest_async import tql
-from timezest_async.endpoints.lists import Endpoint
+from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
 from timezest_async.models import SchedulingRequest
 
 if TYPE_CHECKING:
     from timezest_async.changes import ChangeStore
     from timezest_async.changes.reading import Service
+    from timezest_async.changes.waiting import Waiters, Wanted
     from timezest_async.changes.watch import Watch
 
 
@@ -89,6 +92,74 @@ class Following(Endpoint[SchedulingRequest]):
             consumer=consumer,
             initial=initial,
         )
+
+    @overload
+    async def wait_until(  # type: ignore[overload-overlap]  # a text is meant as one id
+        self,
+        id: str,
+        wanted: Wanted,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - waiting is what it is for
+        interval: float | None = None,
+    ) -> SchedulingRequest: ...
+
+    @overload
+    async def wait_until(
+        self,
+        id: Iterable[str],
+        wanted: Wanted,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+        interval: float | None = None,
+    ) -> list[SchedulingRequest]: ...
+
+    async def wait_until(
+        self,
+        id: str | Iterable[str],
+        wanted: Wanted,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+        interval: float | None = None,
+    ) -> SchedulingRequest | list[SchedulingRequest]:
+        """Wait until a scheduling request, or each of several, is as wanted.
+
+        It looks at once, then after half a second, and then less and less often. All who wait with one client
+        share the looks: hundreds of requests cost hardly more than a few, since they are asked for by ticket
+        number or e-mail address together.
+
+        Args:
+            id: The id of a request, or several ids.
+            wanted: A status, several (any of them will do), or a function that is given the request and
+                returns whether it is as wanted. Who waits for ``scheduled`` may want to hear of ``cancelled``
+                and ``closed``, too.
+            timeout: Seconds after which it gives up; None for never.
+            interval: Seconds between two looks at most; by default 10.
+
+        Returns:
+            The request as it then is; for several ids a list in their order, each as it was when it first
+            was as wanted.
+
+        Raises:
+            TimeoutError: It was not as wanted in time.
+            NotFoundError: There is no such request, or no longer.
+            InvalidRequestError: An argument is unfit; nothing was sent.
+            TimeZestError: A failure that does not pass, such as a refused key.
+        """
+        from timezest_async.changes.waiting import check_wanted  # noqa: PLC0415 - few programs need it
+
+        check_deadline(timeout, "timeout", "no limit")
+        check_deadline(interval, "interval", "10 seconds")
+        ids = [id] if isinstance(id, str) else list(id)
+        for one in ids:
+            check_id(one, "id", self.id_prefix)
+        found = await self._waiters.wait(ids, check_wanted(wanted), timeout, interval or 10.0)
+        return found[0] if isinstance(id, str) else found
+
+    @cached_property
+    def _waiters(self) -> Waiters:
+        from timezest_async.changes.waiting import Waiters  # noqa: PLC0415 - few programs need it
+
+        return Waiters(self._service())
 
     def _service(self) -> Service:
         from timezest_async.changes.reading import Service  # noqa: PLC0415 - few programs need it

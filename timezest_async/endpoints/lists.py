@@ -175,8 +175,13 @@ def check_limit(limit: object) -> None:
         raise InvalidRequestError(f"limit takes a whole number from 0, or None for all, not {limit!r}")
 
 
-def check_deadline(deadline: object) -> None:
+def check_deadline(deadline: object, name: str = "deadline", absent: str = "the client's own") -> None:
     """Check the seconds for one call.
+
+    Args:
+        deadline: They, or None.
+        name: What the argument is called.
+        absent: What None stands for.
 
     Raises:
         InvalidRequestError: It is neither None nor a number above 0.
@@ -185,5 +190,5 @@ def check_deadline(deadline: object) -> None:
         return
     if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline <= LONGEST:
         raise InvalidRequestError(
-            f"deadline takes a number of seconds above 0, or None for the client's own, not {deadline!r:.100}"
+            f"{name} takes a number of seconds above 0, or None for {absent}, not {deadline!r:.100}"
         )
