@@ -16,8 +16,7 @@ from benchmarks.harness import Report, Samples, interleave_calls
 from benchmarks.page_server import PAGE, negated_times, page_data
 from benchmarks.rivals import SchedulingRequests
 from timezest_async import SchedulingRequest, make_converter
-from timezest_async.serialization.converter import ListStructurer
-from timezest_async.transport.error_bodies import parse_json
+from timezest_async.serialization.decoding import Page, PageDecoder
 
 _PAGES = 100
 
@@ -68,24 +67,35 @@ class Requests:
     next_page: str | None = None
 
 
+class Slower(PageDecoder[SchedulingRequest]):
+    """Read every page by way of dictionaries."""
+
+    def decode_directly(self, _: bytes) -> None:
+        return None
+
+
 def run(report: Report) -> None:
     times = negated_times(_PAGES * PAGE)
     arrays = [page_data(times, at, at + PAGE) for at in range(0, _PAGES * PAGE, PAGE)]
     bodies = [
         b'{"object":"list","next_page":null,"previous_page":null,"data":[%b]}' % data for data in arrays
     ]
-    structurer = ListStructurer[SchedulingRequest](SchedulingRequest, make_converter())
+    decoder = PageDecoder[SchedulingRequest](SchedulingRequest, make_converter())
+    slower = Slower(SchedulingRequest, make_converter())
     naive = cattrs.Converter()
     naive.register_structure_hook(datetime, lambda value, _: datetime.fromtimestamp(value, UTC))
     naive.register_structure_hook(int | str | None, lambda value, _: value)
     typed = msgspec.json.Decoder(Requests, strict=False)
 
-    def from_json(body: bytes) -> Any:
-        return structurer.structure_each(parse_json(body)["data"], "$.data")
-
     def ours(body: bytes) -> Any:
-        listing = structurer.decode(body)
-        return from_json(body) if listing is None else listing.data
+        page = decoder.decode(body)
+        assert isinstance(page, Page)
+        return page.data
+
+    def from_json(body: bytes) -> Any:
+        page = slower.decode(body)
+        assert isinstance(page, Page)
+        return page.data
 
     mine, theirs = "timezest_async: strict, extras kept", "pydantic: extras kept"
     readers: dict[str, Callable[[bytes], Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -83,9 +84,9 @@ class Service:
         *,
         route: str,
         slot: Reservation | None = None,
-        decode: Any = None,
+        decode: Any,
         deadline: float | None = None,
-    ) -> Exchange:
+    ) -> Exchange[Any]:
         if slot is not None and (taken := slot.take()) is not None:
             taken.answered()
         number = len(self.asked)
@@ -94,7 +95,7 @@ class Service:
             await asyncio.sleep(0)
         if number in self.failures:
             raise self.failures[number]
-        payload = self.answer(url)
+        payload = decode(json.dumps(self.answer(url)).encode())
         return Exchange(
             status=200,
             payload=payload,

@@ -18,7 +18,7 @@ from timezest_async.pagination import (
     Query,
     check_on_unreadable,
 )
-from timezest_async.serialization.converter import ListStructurer
+from timezest_async.serialization.decoding import PageDecoder
 from timezest_async.tql.values import ID_TYPES, id_type_of
 from timezest_async.transport import Transport
 
@@ -49,7 +49,7 @@ class Endpoint(Generic[T]):
     def __init__(self, transport: Transport, converter: cattrs.Converter) -> None:
         self._transport = transport
         self._converter = converter
-        self._structurer: ListStructurer[T] = ListStructurer(self.record_type, converter)
+        self._decoder: PageDecoder[T] = PageDecoder(self.record_type, converter)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._transport.base_url}>"
@@ -100,7 +100,7 @@ class Endpoint(Generic[T]):
                 account=self._transport.account,
             )
         reader = PageReader[T](
-            self._transport, self.path, self._structurer, is_sorted=self.is_sorted, deadline=deadline
+            self._transport, self.path, self._decoder, is_sorted=self.is_sorted, deadline=deadline
         )
         return Paginator(
             reader,

@@ -20,6 +20,7 @@ from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMo
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.serialization.converter import StructureError
 from timezest_async.tql import scheduling_request as F
+from timezest_async.transport import Exchange
 
 _CANDIDATES_SINCE: Final = timedelta(seconds=120)
 """How much earlier than it was sent a create may seem to have happened."""
@@ -98,7 +99,9 @@ class SchedulingRequestsEndpoint(Following):
         check_id(id, "id", self.id_prefix)
         path = f"{self.path}/{id}"
         check_deadline(deadline)
-        exchange = await self._transport.get(path, route=f"{self.path}/{{id}}", deadline=deadline)
+        exchange: Exchange[Any] = await self._transport.get(
+            path, route=f"{self.path}/{{id}}", deadline=deadline
+        )
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-import attrs
 import yarl
 
-from timezest_async.errors import PaginationError, TimeZestError
+from timezest_async.errors import PaginationError
 from timezest_async.pagination.gaps import Gap
-from timezest_async.pagination.pages import Fetched, Page, PageReader
+from timezest_async.pagination.pages import PageReader
 from timezest_async.pagination.places import BEGINNING, Place
 from timezest_async.pagination.queries import Query
+from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Chain(Generic[T]):
         self.cursor: str | None = None
         self._reader = reader
         self._backwards = backwards
-        self._failure: TimeZestError | None = None
+        self._failure: Exception | None = None
         # Hashes, so that a list of any length costs some bytes a page: of recent URLs, of first records.
         # A chain that resumes has not asked for the list's beginning, but whoever did so before has.
         self._asked = {_identity(url), _identity(url.without_query_params("starting_after", "ending_before"))}
@@ -55,12 +55,12 @@ class Chain(Generic[T]):
         self._latest: set[str] = set()
         self._beginning: datetime | None = None
 
-    def advance(self, fetched: Fetched[T]) -> None:
+    def advance(self, page: Page[T]) -> None:
         """Take in the links of the page at ``url``: find the next one. A bad link is an error once needed."""
         url, self.url = self.url, None
         name = "previous_page" if self._backwards else "next_page"
-        link: str | None = getattr(fetched, name)
-        self._failure = fetched.misfits.get(name)
+        link: str | None = getattr(page, name)
+        self._failure = page.invalid_links.get(name)
         mine, other = (
             ("ending_before", "starting_after") if self._backwards else ("starting_after", "ending_before")
         )
@@ -113,7 +113,7 @@ class Chain(Generic[T]):
         if before.isdisjoint(self._latest) and seen.isdisjoint(self._latest):
             return page
         data = (one for one in page.data if one.id not in before and one.id not in seen)  # type: ignore[attr-defined]  # as above
-        return attrs.evolve(page, data=tuple(data))
+        return page.with_data(data)
 
     def _check_direction(self, records: Sequence[Any], place: Place) -> None:
         """Check that a sorted list has not gone back behind where this chain began.
@@ -154,9 +154,9 @@ async def find(reader: PageReader[T], query: Query, fits: Callable[[Any], bool])
     """Find the newest record of a query that fits; None where none does."""
     chain = Chain(reader, reader.first_url(query))
     while chain.url is not None:
-        fetched = await reader.fetch(chain.url)
-        chain.advance(fetched)
-        found = next(filter(fits, chain.check_page(fetched.page()).data), None)
+        page = await reader.fetch(chain.url)
+        chain.advance(page)
+        found = next(filter(fits, chain.check_page(page).data), None)
         if found is not None:
             return found
     return None

@@ -9,8 +9,8 @@ import attrs
 
 from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.checkpoints import Checkpoint
-from timezest_async.pagination.pages import Page
 from timezest_async.pagination.sources import Source
+from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
 

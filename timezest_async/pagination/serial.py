@@ -18,10 +18,11 @@ from timezest_async.errors import (
     ValidationError,
 )
 from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
-from timezest_async.pagination.pages import Fetched, Page, PageReader
+from timezest_async.pagination.pages import PageReader
 from timezest_async.pagination.places import Place
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
+from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class SerialSource(QuerySource[T]):
         self._left: Place | None = None
         self._page: Page[T] = Page(())
         self._chain = self._chain_from(reader.first_url(query, position.after, backwards=backwards))
-        self._reading: asyncio.Task[Fetched[T]] | None = None
+        self._reading: asyncio.Task[Page[T]] | None = None
         self._read = 0
 
     def start(self) -> None:
@@ -80,28 +81,28 @@ class SerialSource(QuerySource[T]):
                 self._chain.check()
                 return False
             try:
-                fetched = await self._reading
+                page = await self._reading
             except CURSOR_GONE as error:
                 await self._go_on_without_cursor(error)
                 continue
             self._reading = None
-            self._chain.advance(fetched)
-            if self._wanted is None or self._read + fetched.count < self._wanted:
+            self._chain.advance(page)
+            if self._wanted is None or self._read + page.count < self._wanted:
                 self.start()
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
             place = self._place_after(len(self._records))
             try:
-                page = self._chain.check_page(fetched.page(), place)
+                checked = self._chain.check_page(page, place)
             except PaginationError as error:  # the service began again, or this is a loop
                 await self._go_on_without_cursor(error)
                 continue
-            if not await self._leads_on(place, page):
+            if not await self._leads_on(place, checked):
                 await self._go_on_without_cursor(begun_again())
                 continue
-            self._read += fetched.count
+            self._read += page.count
             self._place = place
-            self._page = page
-            self._show(page.data[::-1] if self.backwards else page.data)
+            self._page = checked.with_data(checked.data)  # without what they were made of
+            self._show(checked.data[::-1] if self.backwards else checked.data)
         return True
 
     async def _go_on_without_cursor(self, error: TimeZestError) -> None:
@@ -192,7 +193,7 @@ class SerialSource(QuerySource[T]):
             self._taken = end
             if end == self._stop and len(records) != limit and self.gaps.are_passed:
                 self._pass_gap()
-        return attrs.evolve(self._page, data=tuple(records[::-1] if self.backwards else records))
+        return self._page.with_data(tuple(records[::-1] if self.backwards else records))
 
     def _place_after(self, count: int) -> Place:
         return self._place.advanced(self._records[:count], backwards=self.backwards)

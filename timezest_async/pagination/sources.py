@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from timezest_async.pagination.gaps import Gap, Gaps, next_gap
-from timezest_async.pagination.pages import Page
 from timezest_async.pagination.places import Position, QueryPosition
+from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
 

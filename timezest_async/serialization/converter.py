@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -18,7 +18,6 @@ import cattrs
 from timezest_async.models.directory import Agent, Resource, Team
 from timezest_async.models.enums import AgentRole, EntityType, Status, TeamType, TriggerMode
 from timezest_async.models.record import Record, to_json
-from timezest_async.serialization.decoding import ListDecoder, Listing
 from timezest_async.serialization.readers import (
     BOOLEAN,
     EARLIEST,
@@ -36,8 +35,6 @@ from timezest_async.serialization.readers import (
 )
 
 __all__ = [
-    "ListStructurer",
-    "Listing",
     "StructureError",
     "UnreadableRecord",
     "configure_converter",
@@ -74,11 +71,11 @@ def configure_converter(converter: cattrs.Converter) -> None:
     for kind, hook in _STRICT_HOOKS.items():
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_factory(_is_array, _make_array_hook)
-    converter.register_structure_hook_factory(_is_record, _make_record_hook)
+    converter.register_structure_hook_factory(is_record, _make_record_hook)
     converter.register_structure_hook(Resource, partial(_structure_resource, converter))
     for kind in (datetime, *_WORDS):
         converter.register_unstructure_hook(kind, to_json)
-    converter.register_unstructure_hook_factory(_is_record, _make_record_unstructure_hook)
+    converter.register_unstructure_hook_factory(is_record, _make_record_unstructure_hook)
 
 
 @cache
@@ -117,55 +114,6 @@ def structure_many(
     if converter is None:
         converter = default_converter()
     return read_all(values, converter.get_structure_hook(cls), cls, path_prefix)
-
-
-class ListStructurer(Generic[_T]):
-    """Make the records of the pages of one list.
-
-    Args:
-        cls: What the list holds, such as a record class.
-        converter: The converter to use. Where it reads the class as ``make_converter`` made it to, pages
-            are decoded straight from their bytes; with hooks of a user's in it, all of them are heeded.
-    """
-
-    def __init__(self, cls: Any, converter: cattrs.Converter) -> None:
-        self._cls = cls
-        self._converter = converter
-        self._decoder: ListDecoder[_T] | None = ListDecoder(cls) if _is_record(cls) else None
-
-    def decode(self, body: bytes) -> Listing[_T] | None:
-        """Decode the bytes of a page.
-
-        Returns:
-            The page; None where it is to be parsed as JSON, and its records left to ``structure_many``.
-        """
-        decoder = self._usable_decoder()
-        return None if decoder is None else decoder.decode(body)
-
-    def structure_each(self, values: Iterable[Any], path_prefix: str) -> list[_T | UnreadableRecord]:
-        """Structure each value of a page that was not decoded; one that cannot be read stays in its place.
-
-        Args:
-            values: Parsed JSON.
-            path_prefix: Where they were found, as in ``structure_many``.
-        """
-        hook = self._converter.get_structure_hook(self._cls)
-        items: list[_T | UnreadableRecord] = []
-        for value in values:
-            try:
-                items.append(hook(value, self._cls))
-            except StructureError as error:
-                error.place_within(f"{path_prefix}[{len(items)}]")
-                items.append(UnreadableRecord(value, str(error)))
-        decoder = self._usable_decoder()
-        if decoder is not None:
-            decoder.learn(item for item in items if not isinstance(item, UnreadableRecord))
-        return items
-
-    def _usable_decoder(self) -> ListDecoder[_T] | None:
-        # Asked anew each time, since hooks may be registered at any time.
-        is_own = self._decoder is not None and _has_own_hook(self._converter, self._cls)
-        return self._decoder if is_own else None
 
 
 def _structure_plain(kind: type, expected: str, value: Any, cls: Any) -> Any:
@@ -213,24 +161,25 @@ def _make_array_hook(cls: Any, converter: cattrs.Converter) -> Hook:
     return structure_array
 
 
-def _is_record(cls: Any) -> bool:
+def is_record(cls: Any) -> bool:
+    """Return whether a type is a record class."""
     return isinstance(cls, type) and issubclass(cls, Record) and cls is not Record
 
 
 def _make_record_hook(cls: Any, converter: cattrs.Converter) -> Hook:
-    is_own = partial(_has_own_hook, converter)
+    is_own = partial(has_own_hook, converter)
     if all(map(is_own, _types_within(cls))):
         return _own_reader(cls)
     return make_reader(cls, converter.get_structure_hook, is_own)
 
 
-def _has_own_hook(converter: cattrs.Converter, kind: Any) -> bool:
-    """Tell whether a converter structures a type, and all that is in it, by no hook of a user's."""
+def has_own_hook(converter: cattrs.Converter, kind: Any) -> bool:
+    """Return whether a converter structures a type, and all that is in it, by no hook of a user's."""
     return converter.get_structure_hook(kind) is _own_hook(kind)
 
 
 def _own_hook(kind: Any) -> Hook | None:
-    return _own_reader(kind) if _is_record(kind) else _STRICT_HOOKS.get(kind)
+    return _own_reader(kind) if is_record(kind) else _STRICT_HOOKS.get(kind)
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Typed twins of the record classes, for msgspec to decode into, and the functions that copy them.
+"""Typed structs for the record classes, for msgspec to decode into, and the functions that copy them.
 
-A twin has its record's fields as they stand in JSON: the same names, timestamps as ``int``, no field beyond
-them. So what msgspec decodes into twins, strictly as it does by default, is checked already, and what is left
-to do is straight-line code, generated from the attrs fields as in ``reading``.
+A struct has its record's fields as they stand in JSON: the same names, timestamps as ``int``, no field
+beyond them. So what msgspec decodes into structs, strictly as it does by default, is checked already, and
+what is left to do is straight-line code, generated from the attrs fields as in ``readers``.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from timezest_async.serialization.readers import EARLIEST, LATEST, alternatives,
 UnknownFields = tuple[tuple[Any, str], ...]
 """Fields that are in no class: each with the class that lacks it, and its name."""
 
-# What a twin holds where a field was left out; told by identity only. It is a datetime to be able to stand
+# What a struct holds where a field was left out; told by identity only. It is a datetime to be able to stand
 # among the timestamps when these are converted.
 _LEFT_OUT: Final = datetime.min.replace(tzinfo=UTC)
 
 _READ = """
-def read(twins):
+def read(structs):
     records = []
     {loop}
         record = Draft()
@@ -39,22 +39,22 @@ def read(twins):
         records.append(record)
     return records
 """
-_LOOP = "for twin in twins:"
-_LOOP_WITH_TIMES = """seconds = [time for twin in twins for time in ({gets})]
+_LOOP = "for struct in structs:"
+_LOOP_WITH_TIMES = """seconds = [time for struct in structs for time in ({gets})]
     times = iter(convert(seconds, Times, strict=False))
-    for twin, {times} in zip(twins, {iterators}):"""
+    for struct, {times} in zip(structs, {iterators}):"""
 _FIELD = """
         value = {source}
         record.{name} = {reads}"""
 _FIELD_OR_LACK = """
         value = {source}
-        if twin.{name} is LEFT_OUT:
+        if struct.{name} is LEFT_OUT:
             record.{name} = None
             absent += ({name!r},)
         else:
             record.{name} = {reads}"""
 _ARRAY = """
-        value = twin.{name}
+        value = struct.{name}
         if value is None:
             record.{name} = ()
             nulls += ({name!r},)
@@ -67,20 +67,20 @@ _NO_EXTRA = "record.extra = NO_EXTRA"
 _EXTRA = """extra = {{}}{unknown}
         record.extra = proxy(extra) if extra else NO_EXTRA"""
 _UNKNOWN = """
-        value = twin.{place}
+        value = struct.{place}
         if value is not LEFT_OUT:
             extra[{place}] = value"""
 
 
-def make_twin(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequence[Any]], list[Any]]]:
-    """Make the twin of a record class.
+def make_struct(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequence[Any]], list[Any]]]:
+    """Make the struct of a record class.
 
     Args:
         cls: The record class.
-        unknown: Fields that the twins are to take beyond those of the classes, for ``extra``.
+        unknown: Fields that the structs are to take beyond those of the classes, for ``extra``.
 
     Returns:
-        The twin, and a function that makes records of a list of them.
+        The struct, and a function that makes records of a list of them.
 
     Raises:
         ValueError: A name in ``unknown`` is beyond msgspec.
@@ -105,7 +105,7 @@ def make_twin(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequence
         form: Any
         form, reads, helpers = _choose_form(field.type, name, unknown)
         scope |= helpers
-        source = f"twin.{name}"
+        source = f"struct.{name}"
         if form is datetime:
             form = Annotated[int, msgspec.Meta(ge=EARLIEST, le=LATEST)]
             source = f"time_{name}"
@@ -123,10 +123,10 @@ def make_twin(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequence
     code = _READ.format(
         loop=_loop(times), fields=fields, extra=_EXTRA.format(unknown=extra) if extra else _NO_EXTRA
     )
-    # No twin is part of a cycle, and they live for a moment only: the garbage collector may overlook them.
-    twin = msgspec.defstruct(cls.__name__, wire, kw_only=True, forbid_unknown_fields=True, gc=False)
+    # No struct is part of a cycle, and they live for a moment only: the garbage collector may overlook them.
+    struct = msgspec.defstruct(cls.__name__, wire, kw_only=True, forbid_unknown_fields=True, gc=False)
     exec(code, scope)  # noqa: S102  # made of our own classes' field names only
-    return twin, scope["read"]
+    return struct, scope["read"]
 
 
 def _choose_form(annotation: Any, name: str, unknown: UnknownFields) -> tuple[Any, str, dict[str, Any]]:
@@ -137,9 +137,9 @@ def _choose_form(annotation: Any, name: str, unknown: UnknownFields) -> tuple[An
         item = get_args(array)[0]
         if not issubclass(item, Record):
             return array, "value", {}
-        twin, read = make_twin(item, unknown)
+        struct, read = make_struct(item, unknown)
         made = f"tuple(read_{name}(value)) if value else ()"
-        return GenericAlias(list, (twin,)), made, {f"read_{name}": read}
+        return GenericAlias(list, (struct,)), made, {f"read_{name}": read}
     word = next((kind for kind in kinds if issubclass(kind, StrEnum)), None)
     if word is not None:
         return str, f"word_{name}(value, value)", {f"word_{name}": word_lookup(word)}
@@ -147,14 +147,14 @@ def _choose_form(annotation: Any, name: str, unknown: UnknownFields) -> tuple[An
 
 
 def _loop(times: Sequence[str]) -> str:
-    """Give the head of the loop over twins.
+    """Give the head of the loop over structs.
 
     The timestamps of all are converted together, in C: a quarter of the time of making each by itself.
     """
     if not times:
         return _LOOP
     return _LOOP_WITH_TIMES.format(
-        gets="".join(f"twin.{name}, " for name in times),
+        gets="".join(f"struct.{name}, " for name in times),
         times=", ".join(f"time_{name}" for name in times),
         iterators=", ".join(["times"] * len(times)),
     )

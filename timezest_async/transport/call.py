@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from timezest_async.budget.pauses import PATIENCE
 from timezest_async.budget.protocols import Limiter
@@ -26,7 +26,7 @@ from timezest_async.transport import aiohttp_edge as wire
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.exchanges import Exchange
 from timezest_async.transport.hooks import RequestEvent, tell
-from timezest_async.transport.messages import Answer, Decode, Request, decipher, retry_after
+from timezest_async.transport.messages import Answer, Request, decipher, retry_after
 from timezest_async.transport.retries import (
     MAX_RETRY_AFTER,
     back_off,
@@ -40,11 +40,13 @@ from timezest_async.transport.sessions import Sessions
 from timezest_async.transport.settings import Settings
 from timezest_async.transport.time_limits import TimeLimit
 
+P = TypeVar("P")
+
 NOTICEABLE = 0.001
 """Seconds from which on waiting for the budget is told to the hooks."""
 
 
-class Call:
+class Call(Generic[P]):
     """One request on its way to an answer.
 
     Args:
@@ -55,7 +57,7 @@ class Call:
         limiter: The budget.
         random: Returns numbers from 0 to 1.
         reservation: A slot to use for the first attempt.
-        decode: Tried on a good answer's body before it is parsed as JSON.
+        decode: Makes something of a good answer's body.
         clock: Learns the service's time.
         deadline: Seconds for the whole call; None for what the settings say.
         before_send: Awaited right before the first byte of each attempt.
@@ -71,7 +73,7 @@ class Call:
         limiter: Limiter,
         random: Callable[[], float],
         reservation: Reservation | None = None,
-        decode: Decode | None = None,
+        decode: Callable[[bytes], P],
         clock: ServiceClock,
         deadline: float | None = None,
         before_send: Callable[[], Awaitable[None]] | None = None,
@@ -100,7 +102,7 @@ class Call:
         wants_query = settings.hooks is not None and getattr(settings.hooks, "include_query", False)
         self._query = redact(request.url.raw_query_string, settings.key) if wants_query else None
 
-    async def run(self) -> Exchange:
+    async def run(self) -> Exchange[P]:
         """Make attempts until one is answered well.
 
         Raises:
@@ -125,7 +127,7 @@ class Call:
             return 0.0
         return None if self._deadline is None else self._deadline - (self._clock() - self._started)
 
-    async def _attempt(self, number: int) -> Exchange:
+    async def _attempt(self, number: int) -> Exchange[P]:
         """Send; a refusal that does not say for how long is waited for by the budget, and is no attempt."""
         while True:
             try:
@@ -148,7 +150,7 @@ class Call:
             self._refused_at = self._clock()
         return self._refused_at + PATIENCE * self._limiter.period - self._clock()
 
-    async def _send(self, number: int) -> Exchange:
+    async def _send(self, number: int) -> Exchange[P]:
         if number > 1:
             backed_off = self._clock() - self._idle_since
             self._waited += backed_off

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from timezest_async.redaction import redact, redact_json
-from timezest_async.serialization.nesting import MAX_DEPTH, is_deep
+from timezest_async.serialization.parsing import NotJSONError, parse_json
 
 MAX_MESSAGE = 500
 """Characters of an error's message that are kept."""
@@ -19,38 +19,6 @@ _ENOUGH = 8_000
 
 _TELLING = ("error", "message", "detail", "title", "errors")
 """Members that say what is wrong, the one that says it best first."""
-
-
-class NotJSONError(Exception):
-    """The body is not JSON; the message says where and why."""
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse JSON.
-
-    Raises:
-        NotJSONError: It is not JSON.
-    """
-    # Lazy: importing the package must not cost the import of its parser.
-    import msgspec  # noqa: PLC0415
-
-    if is_deep(body):
-        raise NotJSONError(f"nested too deeply, beyond {MAX_DEPTH} levels")
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = str(error)
-    # The stricter parser refuses lone surrogates (half an emoji, cut by some other program) and a
-    # byte order mark: one such name must not make a whole page unreadable.
-    try:
-        return json.loads(body.decode("utf-8-sig", "surrogatepass"), parse_constant=_refuse_constant)
-    except ValueError:
-        raise NotJSONError(reason) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is no JSON"
-    raise ValueError(message)
 
 
 def opening(body: bytes, key: str) -> str:

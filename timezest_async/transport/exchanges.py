@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Generic, TypeVar
 
 import attrs
 import yarl
@@ -12,14 +12,16 @@ from timezest_async.errors import UnexpectedResponseError
 from timezest_async.redaction import Secret, redact
 from timezest_async.transport.error_bodies import opening
 
+P = TypeVar("P")
+
 
 @attrs.frozen
-class Exchange:
+class Exchange(Generic[P]):
     """A request that was answered well, and what it took.
 
     Attributes:
         status: The HTTP status.
-        payload: The parsed JSON, or what the caller's ``decode`` made of the body.
+        payload: What the caller's ``decode`` made of the body; by default the parsed JSON.
         url: What was asked, as sent; a relative ``next_page`` is relative to it.
         retries_taken: How many times it was sent again before this answer came.
         seconds: How long the last attempt took.
@@ -30,7 +32,7 @@ class Exchange:
     """
 
     status: int
-    payload: Any = attrs.field(repr=False)
+    payload: P = attrs.field(repr=False)
     url: yarl.URL = attrs.field(repr=False)
     retries_taken: int
     seconds: float

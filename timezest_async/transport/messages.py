@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 import yarl
@@ -30,8 +30,9 @@ from timezest_async.errors import (
     ValidationError,
 )
 from timezest_async.redaction import Secret, redact
+from timezest_async.serialization.parsing import NotJSONError, parse_json
 from timezest_async.transport.clocks import http_date
-from timezest_async.transport.error_bodies import NotJSONError, error_details, opening, parse_json
+from timezest_async.transport.error_bodies import error_details, opening
 
 USER_AGENT = f"timezest-async/{__version__}"
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -43,8 +44,7 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     429: RateLimitedError,
 }
 
-Decode = Callable[[bytes], Any]
-"""Makes something of a body by other means than parsing it as JSON, or returns None; raises nothing."""
+P = TypeVar("P")
 
 
 @attrs.frozen
@@ -139,19 +139,16 @@ def decipher(
     *,
     key: str,
     now: datetime | None = None,
-    decode: Decode | None = None,
-) -> Any:
-    """Return the JSON of a good answer; raise what a bad one means.
+    decode: Callable[[bytes], P] = parse_json,
+) -> P:
+    """Return what is made of a good answer; raise what a bad one means.
 
     Args:
         request: What was asked.
         answer: What came back.
         key: The API key, blotted out should the answer repeat it.
         now: The time (UTC) that a date in Retry-After is measured from when the answer has no Date.
-        decode: Tried on a good answer's body before it is parsed.
-
-    Returns:
-        What ``decode`` made of it, else the parsed JSON, of any shape.
+        decode: Makes something of a good answer's body; a ``NotJSONError`` is what it may raise.
 
     Raises:
         APIStatusError: Its class for the status, on 4xx and 5xx.
@@ -217,11 +214,13 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     return max(0.0, (until - since).total_seconds())
 
 
-def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) -> Any:
-    if decode is not None and answer.flaw is None:
-        decoded = decode(answer.body)
-        if decoded is not None:
-            return decoded
+def _payload(request: Request, answer: Answer, key: str, decode: Callable[[bytes], P]) -> P:
+    reason = ""
+    if answer.flaw is None and answer.body.strip():
+        try:
+            return decode(answer.body)
+        except NotJSONError as error:
+            reason = str(error)
     asked = f"{request.method} {request.route} was answered {answer.status}"
     start = opening(answer.body, key)
     if answer.flaw == "too large":
@@ -232,14 +231,11 @@ def _payload(request: Request, answer: Answer, key: str, decode: Decode | None) 
         )
     if answer.flaw == "truncated":
         problem = f"{asked}, but the body broke off after {len(answer.body)} bytes."
-    elif not answer.body.strip():
+    elif not reason:
         problem = f"{asked} with an empty body where JSON belongs."
     else:
-        try:
-            return parse_json(answer.body)
-        except NotJSONError as error:
-            kind = redact(answer.headers.get("Content-Type", "no Content-Type"), key)[:80]
-            problem = f"{asked} with something other than JSON ({kind}; {error}): {start[:100]!r}."
+        kind = redact(answer.headers.get("Content-Type", "no Content-Type"), key)[:80]
+        problem = f"{asked} with something other than JSON ({kind}; {reason}): {start[:100]!r}."
     raise UnexpectedResponseError(problem, status=answer.status, body_start=start, retryable=True)
 
 

@@ -7,7 +7,7 @@ import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import aiohttp
 import yarl
@@ -18,15 +18,18 @@ from timezest_async.budget.protocols import Limiter
 from timezest_async.checks import check_count, check_seconds, key_problem
 from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from timezest_async.redaction import Secret, redact
+from timezest_async.serialization.parsing import parse_json
 from timezest_async.transport import call as calls, exchanges, settings
 from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.clocks import ServiceClock
 from timezest_async.transport.hooks import Hooks, tell
-from timezest_async.transport.messages import Decode, Request, build_request
+from timezest_async.transport.messages import Request, build_request
 from timezest_async.transport.sessions import Sessions
 
 if TYPE_CHECKING:
     from timezest_async.serialization.readers import UnreadableRecord
+
+P = TypeVar("P")
 
 API_VERSION = "/v1"
 """What the address of the service ends with, unless a gateway has it otherwise."""
@@ -198,9 +201,9 @@ class Transport:
         route: str,
         params: Mapping[str, str] | None = None,
         slot: reservations.Reservation | None = None,
-        decode: Decode | None = None,
+        decode: Callable[[bytes], P] = parse_json,
         deadline: float | None = None,
-    ) -> exchanges.Exchange:
+    ) -> exchanges.Exchange[P]:
         """Read, and read again after failures that pass.
 
         Args:
@@ -209,8 +212,7 @@ class Transport:
             route: The path's template, for hooks and errors.
             params: Query parameters, unquoted; for a path only.
             slot: A reserved slot for the first attempt.
-            decode: Tried on a good answer's body before it is parsed as JSON; what it returns, None
-                apart, is the payload then.
+            decode: Makes the payload of a good answer's body; it raises nothing but ``NotJSONError``.
             deadline: Seconds for the call altogether; None for the transport's.
 
         Raises:
@@ -222,7 +224,7 @@ class Transport:
             if slot is not None:
                 slot.release()
             raise
-        return await self._run(self._call(request, None, deadline, slot, decode))
+        return await self._run(self._call(request, None, decode, deadline, slot))
 
     async def post(
         self,
@@ -232,7 +234,7 @@ class Transport:
         route: str,
         deadline: float | None = None,
         before_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> exchanges.Exchange:
+    ) -> exchanges.Exchange[Any]:
         """Create; sent again only after what certainly did not happen.
 
         A cancellation while the request is in flight comes through as ``CancelledError``, and leaves
@@ -252,7 +254,7 @@ class Transport:
             TimeZestError: It did not happen; the class says why.
         """
         request = self._request("POST", path, route, payload=payload)
-        return await self._run(self._call(request, payload, deadline, before_send=before_send))
+        return await self._run(self._call(request, payload, parse_json, deadline, before_send=before_send))
 
     async def clock_offset(self, path: str) -> timedelta:
         """Return how far the service's clock is ahead of ours; nothing if its answers do not tell.
@@ -271,7 +273,7 @@ class Transport:
         """Close the connections that are its own; closing twice is fine."""
         await self._sessions.close()
 
-    async def _run(self, call: calls.Call) -> exchanges.Exchange:
+    async def _run(self, call: calls.Call[P]) -> exchanges.Exchange[P]:
         try:
             exchange = await call.run()
         except NotFoundError as error:
@@ -300,12 +302,12 @@ class Transport:
         self,
         request: Request,
         payload: Mapping[str, Any] | None,
+        decode: Callable[[bytes], P],
         deadline: float | None,
         slot: reservations.Reservation | None = None,
-        decode: Decode | None = None,
         *,
         before_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> calls.Call:
+    ) -> calls.Call[P]:
         return calls.Call(
             request,
             payload,

@@ -14,13 +14,14 @@ from timezest_async.budget import Reservation
 from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.chain import Chain, begun_again, leads_on
 from timezest_async.pagination.gaps import Gap
-from timezest_async.pagination.pages import PAGE_SIZE, Page, PageReader
+from timezest_async.pagination.pages import PAGE_SIZE, PageReader
 from timezest_async.pagination.places import ConcurrentPosition, Place, QueryPosition, WindowPosition
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
 from timezest_async.pagination.windows.planner import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
+from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
 
@@ -196,9 +197,9 @@ class ConcurrentSource(QuerySource[T]):
 
     async def _next_page(self, chain: Chain[T], slot: Reservation | None, place: Place) -> Page[T]:
         # A piece whose chain has ended is not asked for again.
-        fetched = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
-        chain.advance(fetched)
-        return chain.check_page(fetched.page(), place)
+        page = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
+        chain.advance(page)
+        return chain.check_page(page, place)
 
     def _chain_of(self, request: PageRequest) -> Chain[T]:
         """Find the chain that a request goes on with, or begin it: at a bound, or after a record."""

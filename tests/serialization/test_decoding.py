@@ -21,8 +21,8 @@ from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingR
 from timezest_async.pagination import PageReader
 from timezest_async.pagination.gaps import Gap
 from timezest_async.redaction import Secret
-from timezest_async.serialization.converter import ListStructurer, configure_converter, make_converter
-from timezest_async.serialization.decoding import MAX_UNKNOWN, ListDecoder
+from timezest_async.serialization.converter import configure_converter, make_converter
+from timezest_async.serialization.decoding import MAX_UNKNOWN, PageDecoder
 from timezest_async.transport import Exchange
 from timezest_async.transport.messages import Answer, build_request, decipher
 
@@ -31,8 +31,8 @@ LISTED = [cls for cls in KINDS if cls.__name__ not in {"AssociatedEntity", "Reso
 CONVERTER = make_converter()
 
 
-class Slower(ListStructurer[Any]):
-    def decode(self, body: bytes) -> None:
+class Slower(PageDecoder[Any]):
+    def decode_directly(self, body: bytes) -> None:
         return None
 
 
@@ -46,7 +46,7 @@ class OneBody:
 
     async def get(
         self, url: yarl.URL, *, route: str, slot: Any, decode: Any, deadline: float | None
-    ) -> Exchange:
+    ) -> Exchange[Any]:
         request = build_request("GET", BASE, url, route=route, authorization=Secret("key"))
         payload = decipher(request, Answer(200, {}, self.body), key="key", decode=decode)
         return Exchange(200, payload, url, 0, 0.0, 0.0, datetime.now(UTC))
@@ -59,18 +59,17 @@ def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return stopped.value.value
 
 
-def outcome(body: bytes, structurer: ListStructurer[Any]) -> Any:
+def outcome(body: bytes, decoder: PageDecoder[Any]) -> Any:
     """Return all that a caller sees of a page."""
-    reader: PageReader[Any] = PageReader(OneBody(body), "/list", structurer)  # type: ignore[arg-type]
+    reader: PageReader[Any] = PageReader(OneBody(body), "/list", decoder)  # type: ignore[arg-type]
     try:
-        fetched = at_once(reader.fetch(BASE / "list"))
-        page = fetched.page()
+        page = at_once(reader.fetch(BASE / "list"))
         for record in page.data:
             if isinstance(record, Gap):
                 raise record.error
     except UnexpectedResponseError as error:
         return str(error), error.body_start, error.status, error.retryable
-    assert fetched.count == len(page.data)
+    assert page.count == len(page.data)
     for record in page.data:
         assert hash(record) == hash(CONVERTER.structure(record.to_dict(), type(record)))
     shown = [(record, typed(record.to_dict())) for record in page.data]
@@ -126,12 +125,12 @@ def odd_bodies(draw: st.DrawFn, cls: Any) -> bytes:
 def test_a_good_page_is_decoded_to_the_same_records(cls: Any, data: st.DataObject) -> None:
     records = data.draw(st.lists(wires(cls), max_size=4))
     body = page_of(records, next_page=data.draw(st.none() | texts))
-    structurer: ListStructurer[Any] = ListStructurer(cls, CONVERTER)
+    decoder: PageDecoder[Any] = PageDecoder(cls, CONVERTER)
     expected = outcome(body, Slower(cls, CONVERTER))
-    assert outcome(body, structurer) == expected
-    assert outcome(body, structurer) == expected
+    assert outcome(body, decoder) == expected
+    assert outcome(body, decoder) == expected
     # By now everything is learned that can be, so nothing takes the slower way any more.
-    listing = structurer.decode(body)
+    listing = decoder.decode_directly(body)
     names = [key for holder, key in places(records) if isinstance(holder, dict)]
     if not any(set(name) & set('"\\') or min(name, default=" ") < " " for name in names):
         assert listing is not None
@@ -142,13 +141,13 @@ def test_a_good_page_is_decoded_to_the_same_records(cls: Any, data: st.DataObjec
 @given(data=st.data())
 @settings(max_examples=support.examples(1000), deadline=None)
 def test_an_odd_page_is_read_or_refused_alike(cls: Any, data: st.DataObject) -> None:
-    structurer: ListStructurer[Any] = ListStructurer(cls, CONVERTER)
+    decoder: PageDecoder[Any] = PageDecoder(cls, CONVERTER)
     slower = Slower(cls, CONVERTER)
     for _ in range(2):
         body = data.draw(odd_bodies(cls))
         expected = outcome(body, slower)
-        assert outcome(body, structurer) == expected
-        assert outcome(body, structurer) == expected
+        assert outcome(body, decoder) == expected
+        assert outcome(body, decoder) == expected
 
 
 ODD_VALUES = [*EVERY_TYPE, "null", "true", "1.0", "2024-01-01", "2024-01-01T00:00:00Z", -0.0, 1e30, 2**64]
@@ -162,21 +161,21 @@ def test_any_value_in_any_field_is_read_or_refused_alike(cls: Any) -> None:
         return wire if cls in LISTED else sreq(**{places[cls.__name__]: [smallest(cls), wire]})
 
     listed = cls if cls in LISTED else SchedulingRequest
-    structurer: ListStructurer[Any] = ListStructurer(listed, CONVERTER)
+    decoder: PageDecoder[Any] = PageDecoder(listed, CONVERTER)
     taken = 0
     for name in KINDS[cls]:
         lacking = {key: value for key, value in smallest(cls).items() if key != name}
         values = [*ODD_VALUES, -62_135_596_800, -62_135_596_801, LAST, LAST + 1]
         for wire in (lacking, *[lacking | {name: value} for value in values]):
             body = page_of([wrap(wire)])
-            assert outcome(body, structurer) == outcome(body, Slower(listed, CONVERTER))
-            taken += structurer.decode(body) is not None
+            assert outcome(body, decoder) == outcome(body, Slower(listed, CONVERTER))
+            taken += decoder.decode_directly(body) is not None
     assert taken > 2 * len(KINDS[cls])
 
 
 def test_plain_pages_go_the_quick_way_and_no_other() -> None:
-    class Quick(ListStructurer[Any]):
-        def structure_each(self, values: Any, path_prefix: str) -> list[Any]:
+    class Quick(PageDecoder[Any]):
+        def structure_each(self, values: Any) -> Any:
             raise AssertionError
 
     page, _ = outcome(page_of([sreq(), sreq()], next_page=" /x "), Quick(SchedulingRequest, CONVERTER))
@@ -188,10 +187,10 @@ def test_plain_pages_go_the_quick_way_and_no_other() -> None:
     ("status", "flaw"), [(200, "truncated"), (200, "too large"), (302, None), (422, None)]
 )
 def test_only_good_and_whole_answers_are_decoded(status: int, flaw: Any) -> None:
-    structurer: ListStructurer[Any] = ListStructurer(SchedulingRequest, CONVERTER)
+    decoder: PageDecoder[Any] = PageDecoder(SchedulingRequest, CONVERTER)
     request = build_request("GET", BASE, "/list", route="/list", authorization=Secret("key"))
     with pytest.raises(TimeZestError):
-        decipher(request, Answer(status, {}, page_of([sreq()]), flaw), key="key", decode=structurer.decode)
+        decipher(request, Answer(status, {}, page_of([sreq()]), flaw), key="key", decode=decoder.decode)
 
 
 def sreq(**changes: Any) -> dict[str, Any]:
@@ -203,35 +202,35 @@ def entity(**unknown: Any) -> dict[str, Any]:
 
 
 def test_unknown_fields_are_learned_wherever_they_stand() -> None:
-    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, CONVERTER)
     first = [sreq(new=[1], extra=None), entity(unknown_0=5), sreq(resources=[{"id": "x", "_absent": {}}])]
-    assert structurer.decode(page_of(first)) is None
-    structurer.structure_each(first, "$.data")
+    assert decoder.decode_directly(page_of(first)) is None
+    list(decoder.structure_each(first))
     later = [entity(unknown_0=6), entity(), sreq(new="x"), sreq(extra=2), sreq(), *first]
-    listing = structurer.decode(page_of(later))
+    listing = decoder.decode_directly(page_of(later))
     assert listing is not None
     assert [record.to_dict() for record in listing.data] == later
     assert listing.data[4].extra == {}
     # A field is known of the class it was met in alone.
-    assert structurer.decode(page_of([entity(new=1)])) is None
+    assert decoder.decode_directly(page_of([entity(new=1)])) is None
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "\x01", "\ud800"])
 def test_a_name_that_cannot_be_learned_costs_speed_alone(name: str) -> None:
-    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, CONVERTER)
     body = page_of([sreq(**{name: 1})])
     for _ in range(2):
-        assert outcome(body, structurer) == outcome(body, Slower(SchedulingRequest, CONVERTER))
-    assert structurer.decode(page_of([sreq()])) is None
+        assert outcome(body, decoder) == outcome(body, Slower(SchedulingRequest, CONVERTER))
+    assert decoder.decode_directly(page_of([sreq()])) is None
 
 
 def test_fields_without_end_are_not_all_learned() -> None:
-    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, CONVERTER)
     for number in range(MAX_UNKNOWN + 1):
-        assert structurer.decode(page_of([sreq()])) is not None
-        structurer.structure_each([sreq(**{f"field_{number}": 1})], "$.data")
-    assert structurer.decode(page_of([sreq()])) is None
-    assert structurer.structure_each([sreq(new=1)], "$.data") == [
+        assert decoder.decode_directly(page_of([sreq()])) is not None
+        list(decoder.structure_each([sreq(**{f"field_{number}": 1})]))
+    assert decoder.decode_directly(page_of([sreq()])) is None
+    assert list(decoder.structure_each([sreq(new=1)])) == [
         CONVERTER.structure(sreq(new=1), SchedulingRequest)
     ]
 
@@ -241,7 +240,7 @@ def test_beyond_the_limit_nothing_more_is_looked_for() -> None:
         pytest.fail("these records were searched for fields that would be kept for ever")
         yield
 
-    decoder: ListDecoder[SchedulingRequest] = ListDecoder(SchedulingRequest)
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, CONVERTER)
     many = sreq(**{f"field_{number}": 1 for number in range(MAX_UNKNOWN + 1)})
     decoder.learn([CONVERTER.structure(many, SchedulingRequest)])
     decoder.learn(untouched())
@@ -260,29 +259,29 @@ def test_beyond_the_limit_nothing_more_is_looked_for() -> None:
 def test_hooks_of_a_user_are_heeded_from_when_they_are_registered(kind: Any, hook: Any) -> None:
     converter = cattrs.Converter()
     configure_converter(converter)
-    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, converter)
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, converter)
     body = page_of([entity()])
-    assert structurer.decode(body) is not None
+    assert decoder.decode_directly(body) is not None
     converter.register_structure_hook(kind, hook)
-    assert structurer.decode(body) is None
-    assert structurer.structure_each([entity()], "$") == [converter.structure(entity(), SchedulingRequest)]
-    assert structurer.structure_each([entity()], "$") != [CONVERTER.structure(entity(), SchedulingRequest)]
+    assert decoder.decode_directly(body) is None
+    assert list(decoder.structure_each([entity()])) == [converter.structure(entity(), SchedulingRequest)]
+    assert list(decoder.structure_each([entity()])) != [CONVERTER.structure(entity(), SchedulingRequest)]
 
 
 def test_what_a_user_teaches_beside_records_costs_no_speed() -> None:
     converter = make_converter()
     converter.register_structure_hook(Agent, lambda value, _: value)
     converter.register_unstructure_hook(datetime, str)
-    assert ListStructurer(SchedulingRequest, converter).decode(page_of([sreq()])) is not None
-    assert ListStructurer(Agent, converter).decode(page_of([])) is None
-    assert ListStructurer(Resource, converter).decode(page_of([])) is None
+    assert PageDecoder(SchedulingRequest, converter).decode_directly(page_of([sreq()])) is not None
+    assert PageDecoder(Agent, converter).decode_directly(page_of([])) is None
+    assert PageDecoder(Resource, converter).decode_directly(page_of([])) is None
 
 
 def test_what_is_nested_too_deeply_is_not_decoded_even_where_it_is_learned() -> None:
-    structurer: ListStructurer[SchedulingRequest] = ListStructurer(SchedulingRequest, CONVERTER)
-    structurer.structure_each([sreq(new=[1])], "$.data")
+    decoder: PageDecoder[SchedulingRequest] = PageDecoder(SchedulingRequest, CONVERTER)
+    list(decoder.structure_each([sreq(new=[1])]))
     deep: Any = []
     for _ in range(200):
         deep = [deep]
-    assert structurer.decode(page_of([sreq(new=[[1]])])) is not None
-    assert structurer.decode(page_of([sreq(new=deep)])) is None
+    assert decoder.decode_directly(page_of([sreq(new=[[1]])])) is not None
+    assert decoder.decode_directly(page_of([sreq(new=deep)])) is None
