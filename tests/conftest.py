@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+import trustme
 
 from tests.secret_search import MARKER, nothing_shows_the_key  # noqa: F401 - watches the whole session
 from timezest_async import RateLimiter, TimeZestClient
@@ -29,3 +31,16 @@ async def client(sandbox: Sandbox) -> AsyncIterator[TimeZestClient]:
         rate_limiter=RateLimiter(1_000_000, 1.0),  # many tests ask more than 180 times a minute
     ) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A company's own CA, which nobody else trusts."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context

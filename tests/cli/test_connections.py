@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
 from tests.servers.redis_server import RedisServer
 from tests.servers.served import KEY, Served, serving
-from timezest_async.cli import connections, main
+from timezest_async.cli import connections
 from timezest_async.cli.connections import Service
 from timezest_async.cli.wording import in_options
 from timezest_async.redaction import Secret
@@ -24,26 +23,6 @@ Run = Callable[..., tuple[int, str, str]]
 def busy() -> Iterator[Served]:
     with serving(records=45) as served:
         yield served
-
-
-@pytest.fixture
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
-
-
-@pytest.fixture
-def timezest(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = main(arguments)
-        output, errors = capsys.readouterr()
-        assert KEY not in output + errors
-        return status, output, errors
-
-    return run
 
 
 COMMANDS = {

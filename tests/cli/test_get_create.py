@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.served import KEY, Served, serving
-from timezest_async.cli import main
+from tests.servers.served import Served, serving
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.faults import AnswerLost, Status
 
@@ -25,27 +24,6 @@ Run = Callable[..., tuple[int, str, str]]
 def busy() -> Iterator[Served]:
     with serving(records=40, clock=time.time) as served:  # what is looked for was made just now
         yield served
-
-
-@pytest.fixture
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
-
-
-@pytest.fixture
-def timezest(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = main(arguments)
-        output, errors = capsys.readouterr()
-        assert KEY not in output + errors
-        return status, output, errors
-
-    return run
 
 
 @pytest.fixture

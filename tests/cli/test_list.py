@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,9 +19,9 @@ from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
 from tests.cli.test_commands import COMMAND
-from tests.servers.served import KEY, Served, serving
+from tests.servers.served import Served, serving
 from tests.support import examples
-from timezest_async.cli import main, tables
+from timezest_async.cli import tables
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.faults import Status
@@ -45,24 +44,9 @@ def busy() -> Iterator[Served]:
 
 
 @pytest.fixture
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
-
-
-@pytest.fixture
-def timezest(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = main(arguments)
-        output, errors = capsys.readouterr()
-        assert KEY not in output + errors
-        return status, output, errors
-
-    return run
+def service(service: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.delenv("COLUMNS")
+    return service
 
 
 @pytest.mark.parametrize("name", LISTS)

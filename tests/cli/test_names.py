@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.served import KEY, Served, serving
-from timezest_async.cli import main
+from tests.servers.served import Served, serving
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -18,24 +17,6 @@ Run = Callable[..., tuple[int, str, str]]
 def busy() -> Iterator[Served]:
     with serving(records=5) as served:
         yield served
-
-
-@pytest.fixture
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
-
-
-@pytest.fixture
-def timezest(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = main(arguments)
-        return status, *capsys.readouterr()
-
-    return run
 
 
 WAYS = {

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.servers.redis_server import RedisServer
-from tests.servers.served import KEY, Served, serving
-from timezest_async.cli import main
+from tests.servers.served import Served, serving
 from timezest_async.sandbox import AnswerLost, Status
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,31 +23,16 @@ def busy() -> Iterator[Served]:
 
 
 @pytest.fixture
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
-
-
-@pytest.fixture
-def create(service: Served, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Run:
+def create(service: Served, timezest: Run, request: pytest.FixtureRequest) -> Run:
     def run(*arguments: str, who: str | None = None) -> tuple[int, str, str]:
-        status = main(
-            (
-                "create",
-                f"--appointment-type={service.records('appointment_type')[0]['id']}",
-                f"--resource={service.records('agent')[0]['id']}",
-                "--name=Al",
-                f"--email={who or request.node.name}@example.org",
-                *arguments,
-            )
+        return timezest(
+            "create",
+            f"--appointment-type={service.records('appointment_type')[0]['id']}",
+            f"--resource={service.records('agent')[0]['id']}",
+            "--name=Al",
+            f"--email={who or request.node.name}@example.org",
+            *arguments,
         )
-        output, errors = capsys.readouterr()
-        assert KEY not in output + errors
-        return status, output, errors
 
     return run
 

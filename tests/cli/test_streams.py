@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.servers.served import KEY, Served, serving
+from tests.servers.served import Served, serving
 from timezest_async.cli import main, terminal
 
 Run = Callable[..., tuple[int, bytes, str]]
+
+pytestmark = pytest.mark.usefixtures("service")
 
 # What obeys: colours, a C1 control, bidirectional overrides, a bell, DEL, half an emoji.
 NAME = "Zo\xeb \u682a \x1b[31m \x9b5m \u202eabc\u2066 \x07 \x7f \ud83d \U0001f600"
@@ -40,16 +42,6 @@ def busy() -> Iterator[Served]:
         fields: dict[str, Any] = {"created_at": 1_750_000_000, "status": "new", "end_user_name": NAME}
         served.do(lambda sandbox: sandbox.add(id="sreq_1", **fields))
         yield served
-
-
-@pytest.fixture(autouse=True)
-def service(busy: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
-    monkeypatch.setenv("TIMEZEST_API_KEY", KEY)
-    monkeypatch.setenv("TIMEZEST_BASE_URL", busy.base_url)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-    busy.requests_seen.clear()
-    return busy
 
 
 class Stream(io.TextIOWrapper):

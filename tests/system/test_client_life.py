@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import copy
 import gc
@@ -19,6 +18,7 @@ import aiohttp
 import pytest
 import trustme
 
+from tests.servers.proxy import CREDENTIALS, proxying
 from tests.system.leaks import leaks, sockets
 from timezest_async import (
     AssociatedEntity,
@@ -264,18 +264,6 @@ async def test_connections_are_bounded() -> None:
 # Ways through
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
 @pytest.fixture
 def trusting(authority: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
     # As a user would: from the file that the company hands out.
@@ -304,81 +292,13 @@ async def test_a_private_ca(server_tls: ssl.SSLContext, trusting: ssl.SSLContext
         assert len(sandbox.requests_seen) == seen
 
 
-class Proxy:
-    """Forward plain requests and tunnel CONNECT, for those who have the password."""
-
-    def __init__(self, credentials: str | None) -> None:
-        self._credentials = credentials
-        self.heads: list[str] = []
-        self.url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.heads.append(head)
-        if self._credentials is not None and f"Authorization: Basic {self._credentials}\r\n" not in head:
-            writer.write(b"HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n")
-            return
-        verb, target, rest = head.split(" ", 2)
-        where, _, path = target.removeprefix("http://").partition("/")
-        host, _, port = where.rpartition(":")
-        there, back = await asyncio.open_connection(host, int(port))
-        try:
-            if verb == "CONNECT":
-                writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-            else:
-                # One request a connection, so that the next one shows its own target.
-                rest = rest.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
-                back.write(f"{verb} /{path} {rest}".encode())
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
-        finally:
-            back.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-
-@contextlib.asynccontextmanager
-async def proxying(credentials: str | None = None) -> AsyncIterator[Proxy]:
-    proxy = Proxy(credentials)
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await proxy.serve(reader, writer)
-        except (asyncio.CancelledError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            tasks.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield proxy
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
-
-
 @pytest.mark.asyncio
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_proxy_with_a_password(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext, *, tls: bool
 ) -> None:
-    credentials = base64.b64encode(b"user:p@ss").decode()
-    async with service(ssl_context=server_tls if tls else None) as sandbox, proxying(credentials) as proxy:
-        through = proxy.url.replace("//", "//user:p%40ss@")
+    async with service(ssl_context=server_tls if tls else None) as sandbox, proxying(CREDENTIALS) as proxy:
+        through = proxy.url_with_password
         async with TimeZestClient(KEY, sandbox.base_url, proxy=through, ssl=trusting) as client:
             await use_all(client)
         assert proxy.heads

@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import pytest
 import stamina
-import trustme
 
 from tests.secret_search import (
     MARKER,
@@ -447,17 +446,9 @@ def test_a_borrowed_session_with_curious_helpers(search: Search) -> None:
     asyncio.run(main(), debug=True)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def test_tls_that_fails(authority: trustme.CA, search: Search) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-
+def test_tls_that_fails(server_tls: ssl.SSLContext, search: Search) -> None:
     async def main() -> None:
-        async with serving(respond(200, {}), tls=tls) as script:
+        async with serving(respond(200, {}), tls=server_tls) as script:
             url = f"https://127.0.0.1:{script.port}"
             async with TimeZestClient(MARKER, url, max_attempts=1) as client:
                 with pytest.raises(ConnectionFailedError, match="certificate") as caught:

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +9,12 @@ import pytest
 import stamina
 import trustme
 
+from tests.servers.proxy import CREDENTIALS, proxying
 from tests.servers.scripted import respond, serving
 from timezest_async import errors
 from timezest_async.transport import Transport
 
 GOOD = respond(200, {"fine": True})
-CREDENTIALS = base64.b64encode(b"user:p@ss").decode()
 
 
 @pytest.fixture(autouse=True)
@@ -27,96 +24,10 @@ def _without_back_off() -> Any:
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
-
-
-class Proxy:
-    """A proxy that forwards plain requests, tunnels CONNECT, and may want credentials."""
-
-    def __init__(self, *, credentials: str | None = None) -> None:
-        self.credentials = credentials
-        self.heads: list[str] = []
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.heads.append(head)
-        if self.credentials is not None and f"Proxy-Authorization: Basic {self.credentials}\r\n" not in head:
-            writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-            return
-        verb, target, rest = head.split(" ", 2)
-        authority = target if verb == "CONNECT" else target.split("/", 3)[2]
-        host, _, port = authority.rpartition(":")
-        try:
-            inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            writer.write(b"HTTP/1.1 502 Unreachable\r\nContent-Length: 0\r\n\r\n")
-            await writer.drain()
-            return
-        if verb == "CONNECT":
-            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        else:
-            inner_writer.write(f"{verb} /{target.split('/', 3)[3]} {rest}".encode())
-        try:
-            await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
-        finally:
-            inner_writer.close()
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-
-
-@contextlib.asynccontextmanager
-async def proxying(**settings: Any) -> AsyncIterator[Proxy]:
-    proxy = Proxy(**settings)
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await proxy.serve(reader, writer)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
 
 
 async def ask(url: str, method: str = "GET", **settings: Any) -> Any:
@@ -173,11 +84,10 @@ async def test_a_proxy_is_used_with_its_credentials(
 ) -> None:
     async with (
         serving(GOOD, tls=server_tls if tls else None) as script,
-        proxying(credentials=CREDENTIALS) as proxy,
+        proxying(CREDENTIALS) as proxy,
     ):
         url = f"{'https' if tls else 'http'}://127.0.0.1:{script.port}"
-        through = f"http://user:p%40ss@127.0.0.1:{proxy.port}"
-        assert await ask(url, method, ssl=trusting, proxy=through) == {"fine": True}
+        assert await ask(url, method, ssl=trusting, proxy=proxy.url_with_password) == {"fine": True}
         assert len(proxy.heads) == 1
         assert proxy.heads[0].startswith("CONNECT " if tls else f"{method} http://127.0.0.1")
         # The key goes to the service, and who keeps a tunnel does not see it.
@@ -191,7 +101,7 @@ async def test_a_proxy_is_used_with_its_credentials(
 async def test_a_proxy_that_refuses_means_never_sent(
     server_tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
-    async with serving(GOOD, tls=server_tls) as script, proxying(credentials="other") as proxy:
+    async with serving(GOOD, tls=server_tls) as script, proxying("other") as proxy:
         with pytest.raises(
             errors.ConnectionFailedError, match=r"proxy refused to connect \(status 407\)"
         ) as caught:
