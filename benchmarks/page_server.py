@@ -26,8 +26,8 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from timezest_async.sandbox.record_store import Store
 from timezest_async.sandbox.sample_data import fill
-from timezest_async.sandbox.store import Store
 
 PAGE = 20
 NOW = 1_760_000_000

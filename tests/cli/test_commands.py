@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from timezest_async import ServerError, TimeZestClient, __version__, tql
-from timezest_async.cli import application, demo, main, tables
+from timezest_async.cli import application, demo, main, record_tables
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
 
@@ -119,7 +119,7 @@ def test_a_table_shows_what_customers_typed_and_obeys_nothing() -> None:
         associated_entities=[AssociatedEntity(type="connectwise_psa/service_ticket", number="#1")],
     )
     bare = SchedulingRequest(id="sreq_2", status="new", created_at=request.created_at)
-    *_, row, empty = tables.Table(tables.DEMO, 80).lines([request, bare])
+    *_, row, empty = record_tables.Table(record_tables.DEMO, 80).lines([request, bare])
     assert row.startswith("Wed 01 Jul 22:30 AEST  [red]Eve")
     assert "\x1b" not in row
     assert "agnt_1, Al" in row

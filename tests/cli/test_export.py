@@ -23,7 +23,7 @@ import pytest
 
 from tests.servers.served import KEY, Served, serving
 from timezest_async import RateLimiter, tql
-from timezest_async.cli import conditions, exporting, main, progress, terminal
+from timezest_async.cli import conditions, exporting, main, progress_display, terminal
 from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress, read_unfinished
@@ -432,7 +432,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(service: Served) -> None:
 def test_progress_comes_as_plain_lines_or_json(
     service: Served, export: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "PLAIN_EVERY", 0.05)
+    monkeypatch.setattr(progress_display, "PLAIN_EVERY", 0.05)
     with serving(records=300, latency=0.05) as slow:
         arguments = ["--concurrency", "1", "--since", "2000d", "--base-url", slow.base_url]
         _, output, errors = export("-o", "a.jsonl", *arguments)
@@ -452,13 +452,13 @@ def test_progress_comes_as_plain_lines_or_json(
 
 @pytest.mark.asyncio
 async def test_on_a_terminal_progress_is_one_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_LIVE_EVERY", 0.01)
+    monkeypatch.setattr(progress_display, "_LIVE_EVERY", 0.01)
     now = 5_000.0
-    monkeypatch.setattr(progress, "Pace", lambda limiter: Pace(limiter, lambda: now))
+    monkeypatch.setattr(progress_display, "Pace", lambda limiter: Pace(limiter, lambda: now))
     screen = io.StringIO()
     console = terminal.Console(file=screen, force_terminal=True, width=80, markup=False)
     monkeypatch.setattr(terminal, "err", console)
-    display = progress.Display(progress.Manner.LIVE)
+    display = progress_display.Display(progress_display.Manner.LIVE)
     display.begin(RateLimiter())
     first = datetime(2026, 1, 2, tzinfo=UTC)
     display.floor = first - timedelta(days=100)

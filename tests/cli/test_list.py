@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from tests.cli.test_commands import COMMAND
 from tests.servers.served import Served, serving
 from tests.support import examples
-from timezest_async.cli import tables
+from timezest_async.cli import record_tables
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
 from timezest_async.sandbox.faults import Status
@@ -159,7 +159,7 @@ def request(**fields: Any) -> SchedulingRequest:
 
 
 def cells(record: SchedulingRequest) -> dict[str, str]:
-    return {column.name: column.cell(record) for column in tables.columns("scheduling_request", NOW)}
+    return {column.name: column.cell(record) for column in record_tables.columns("scheduling_request", NOW)}
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def cells(record: SchedulingRequest) -> dict[str, str]:
     ],
 )
 def test_ages(ago: timedelta, said: str) -> None:
-    assert tables.age(NOW - ago, NOW) == said
+    assert record_tables.age(NOW - ago, NOW) == said
 
 
 def test_an_appointment_is_on_its_customers_clock() -> None:
@@ -215,18 +215,20 @@ def test_a_table_fits_the_terminal_and_cuts_nothing_but_names(
         )
         for number, (customer, technician, _) in enumerate(rows)
     ]
-    head, rule, *lines = tables.Table(tables.columns("scheduling_request", NOW), width).lines(records)
+    head, rule, *lines = record_tables.Table(record_tables.columns("scheduling_request", NOW), width).lines(
+        records
+    )
     assert len(lines) == len(records)
     assert max(map(cell_len, (head, rule, *lines))) <= width
     for number, line in enumerate(lines):
         assert line.startswith(f"T20260301.{number:04} ")
         assert line.isprintable()
-    whole = tables.Table(tables.columns("scheduling_request", NOW)).lines(records)
+    whole = record_tables.Table(record_tables.columns("scheduling_request", NOW)).lines(records)
     assert all("…" not in line for line in whole)
 
 
 def test_later_records_keep_their_numbers_whole() -> None:
-    table = tables.Table(tables.columns("scheduling_request", NOW), 60)
+    table = record_tables.Table(record_tables.columns("scheduling_request", NOW), 60)
     list(table.lines([request(end_user_name="Al")]))
     long = AssociatedEntity(type="autotask/ticket", number="T20260301.0000000000001")
     [line] = table.lines([request(associated_entities=[long], end_user_name="A" * 40)])

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests import support
-from timezest_async.sandbox.creating import complete
+from timezest_async.sandbox.new_records import complete
 from timezest_async.sandbox.query import Predicate, UnreadableFilterError, compile_filter, read
-from timezest_async.sandbox.store import Store
+from timezest_async.sandbox.record_store import Store
 
 Record = dict[str, Any]
 

@@ -12,7 +12,7 @@ import typer
 
 from timezest_async import ConfigurationError, Expression, F, InvalidValueError, Status, tql
 from timezest_async.cli import terminal
-from timezest_async.cli.filters import warn_of
+from timezest_async.cli.filter_argument import warn_of
 from timezest_async.cli.options import refuse
 from timezest_async.models.time_zones import find_zone
 

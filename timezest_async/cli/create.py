@@ -26,8 +26,8 @@ from timezest_async import (
 )
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
+from timezest_async.cli.create_once import Once, say_how
 from timezest_async.cli.get import AsJson, show_request
-from timezest_async.cli.once import Once, say_how
 from timezest_async.cli.options import grouped
 from timezest_async.cli.psas import Psa, entities_of
 from timezest_async.cli.wording import in_options

@@ -16,7 +16,7 @@ from timezest_async import (
     TimeZestClient,
     TriggerMode,
 )
-from timezest_async.cli import interrupts, tables, terminal
+from timezest_async.cli import interrupts, record_tables, terminal
 from timezest_async.sandbox import Sandbox
 
 
@@ -35,7 +35,7 @@ async def _demo() -> None:
         booked = (F.status == "scheduled") & (F.created_at >= a_year_ago)
         terminal.show(f"\nBooked in the last year, newest first:\n  {booked!r}\n")
         newest = await _stream(client, booked)
-        for line in tables.Table(tables.DEMO, terminal.out.width).lines(newest):
+        for line in record_tables.Table(record_tables.DEMO, terminal.out.width).lines(newest):
             terminal.show(line)
 
         created = await _create(client)

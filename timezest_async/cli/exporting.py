@@ -26,7 +26,7 @@ from timezest_async import (
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
 from timezest_async.cli.plans import counted, paginate, plan_lines
-from timezest_async.cli.progress import Display, Manner, duration
+from timezest_async.cli.progress_display import Display, Manner, duration
 from timezest_async.cli.wording import in_options
 from timezest_async.export import (
     Compression,

@@ -10,7 +10,7 @@ import typer
 
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
 from timezest_async.cli import interrupts
-from timezest_async.cli.filters import read_filter
+from timezest_async.cli.filter_argument import read_filter
 from timezest_async.cli.plans import PATHS, counted, plan_lines
 from timezest_async.cli.terminal import show
 from timezest_async.sandbox import Sandbox

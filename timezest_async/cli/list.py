@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from timezest_async import ConfigurationError, Paginator
-from timezest_async.cli import interrupts, tables, terminal
+from timezest_async.cli import interrupts, record_tables, terminal
 from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import given_options, grouped, refuse
@@ -96,7 +96,7 @@ def _entity(name: str) -> str:
 
 
 async def _write_table(paginator: Paginator[Any], entity: str) -> None:
-    table = tables.Table(tables.columns(entity), terminal.width())
+    table = record_tables.Table(record_tables.columns(entity), terminal.width())
     empty = True
     async for records in _pages(paginator):
         empty = False

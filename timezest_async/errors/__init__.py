@@ -39,7 +39,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from timezest_async.errors.filters import (
+from timezest_async.errors.filter_errors import (
     FilterError,
     FilterSyntaxError,
     InvalidValueError,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from timezest_async.sandbox.attributes import Json
+from timezest_async.sandbox.filter_columns import Json
 
 _NOTHING_BOOKED: Final[Mapping[str, Any]] = {
     "scheduled_at": None,

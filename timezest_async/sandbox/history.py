@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from timezest_async.sandbox.attributes import Json
+from timezest_async.sandbox.filter_columns import Json
 
 _SCHEMA: Final = """
 CREATE TEMP TABLE since (entity TEXT, id TEXT, at REAL, PRIMARY KEY (entity, id)) WITHOUT ROWID;

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
-from timezest_async.sandbox.attributes import Json
 from timezest_async.sandbox.exchange import Request, Response
 from timezest_async.sandbox.faults import Fault
+from timezest_async.sandbox.filter_columns import Json
 
 
 @frozen

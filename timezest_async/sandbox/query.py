@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from timezest_async.sandbox.attributes import ATTRIBUTES, OPERATORS, Attribute
+from timezest_async.sandbox.filter_columns import ATTRIBUTES, OPERATORS, Attribute
 
 _HEAD: Final = re.compile(r"([a-z_]+)\.([a-z_]+)(?:~| +)([A-Z_]+)(?:~| +)")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
@@ -120,7 +120,7 @@ def compile_filter(entity: str, text: str) -> Condition:
         text: As for ``read``.
 
     Returns:
-        The condition, over the columns that ``attributes.COLUMNS`` names. It uses the SQL function
+        The condition, over the columns that ``filter_columns.COLUMNS`` names. It uses the SQL function
         ``contains(text, folded)``, which the store defines.
 
     Raises:

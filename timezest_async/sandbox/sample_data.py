@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from timezest_async.sandbox.attributes import Json
-from timezest_async.sandbox.store import Store, contact_key
+from timezest_async.sandbox.filter_columns import Json
+from timezest_async.sandbox.record_store import Store, contact_key
 
 _BASE62: Final = string.digits + string.ascii_letters
 _DAYS: Final = 730

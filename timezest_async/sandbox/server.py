@@ -18,16 +18,16 @@ from attrs import frozen
 from timezest_async.errors import ConfigurationError
 from timezest_async.sandbox.acts import Habits, booking, cancelling
 from timezest_async.sandbox.arguments import check_arguments
-from timezest_async.sandbox.attributes import Json
-from timezest_async.sandbox.creating import complete
 from timezest_async.sandbox.exchange import RecordedRequest
 from timezest_async.sandbox.faults import Faults
+from timezest_async.sandbox.filter_columns import Json
 from timezest_async.sandbox.http_handler import HttpHandler
+from timezest_async.sandbox.new_records import complete
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
+from timezest_async.sandbox.record_store import Store, contact_key
 from timezest_async.sandbox.routes import PREFIX
 from timezest_async.sandbox.sample_data import fill
 from timezest_async.sandbox.service import Service
-from timezest_async.sandbox.store import Store, contact_key
 
 _LONGEST_LINE: Final = 131_072
 

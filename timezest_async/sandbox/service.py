@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 from urllib.parse import quote, unquote
 
-from timezest_async.sandbox.attributes import Json
-from timezest_async.sandbox.creating import RefusedError, new_request
 from timezest_async.sandbox.exchange import Request, Response, error_response, html_response, json_response
+from timezest_async.sandbox.filter_columns import Json
+from timezest_async.sandbox.new_records import RefusedError, new_request
 from timezest_async.sandbox.query import Condition, UnreadableFilterError, compile_filter
+from timezest_async.sandbox.record_store import Store, UnknownCursorError
 from timezest_async.sandbox.routes import LISTS, PREFIX
-from timezest_async.sandbox.store import Store, UnknownCursorError
 
 
 class Service:

@@ -15,8 +15,8 @@ from contextlib import suppress
 from datetime import date, time
 from typing import Any, Final, cast
 
-from timezest_async.sandbox.attributes import Json
-from timezest_async.sandbox.store import Store, contact_key
+from timezest_async.sandbox.filter_columns import Json
+from timezest_async.sandbox.record_store import Store, contact_key
 
 _BASE62: Final = string.digits + string.ascii_letters
 _PEOPLE: Final = frozenset(

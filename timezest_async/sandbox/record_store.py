@@ -16,7 +16,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.sandbox.attributes import COLUMNS, Json, column_values, storable
+from timezest_async.sandbox.filter_columns import COLUMNS, Json, column_values, storable
 from timezest_async.sandbox.history import History
 from timezest_async.sandbox.query import Condition
 
