@@ -13,7 +13,7 @@ from tests.reports.made import HOSTILE, empty_report, hostile_report
 from timezest_async import ConfigurationError
 from timezest_async.export import atomic_files as durable
 from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
-from timezest_async.reports import check_targets, files, tables, write_csv, write_page
+from timezest_async.reports import check_targets, files, write_csv, write_page
 
 STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 BEFORE = ["", "\x00", "\ufeff", ";", " ", "\u200b", "\n", "\u202e", "\u3000; "]
@@ -31,7 +31,7 @@ def test_the_csv_files_hold_the_tables(tmp_path: Path, *, raw: bool) -> None:
     assert [path.name for path in written] == list(files._FILE_NAMES)
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(files._FILE_NAMES)
     cells: list[str] = []
-    for table, path in zip(tables.all_tables(report), written, strict=True):
+    for table, path in zip(report.tables, written, strict=True):
         head, *rows = read(path)
         assert len(head) == len(table.columns)
         assert len(rows) == len(table.rows)
@@ -122,7 +122,7 @@ def test_a_page_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
 def test_the_hostile_values_reach_every_kind_of_table() -> None:
     report = hostile_report()
-    for table in tables.all_tables(report):
+    for table in report.tables:
         if table.key not in {"lead_times", "hours"}:
             shown = {str(value) for row in table.rows for value in row} | {c.key for c in table.columns}
             assert any(HOSTILE[0] in text for text in shown), table.key

@@ -70,19 +70,23 @@ def export(
 ) -> None:
     """Export a list to a file: all of it, or nothing under that name."""
     given = given_options(context)
+    names = None if fields is None else tuple(name.strip() for name in fields.split(","))
+    options: dict[str, Any] = {
+        "fields": names,
+        "format": format,
+        "compress": compress,
+        "raw_csv": raw_csv,
+        "skip_unreadable": skip_unreadable,
+        "overwrite": overwrite,
+        "other_key": other_key,
+    }
+    options = {name: value for name, value in options.items() if name in given}
     how_many = _concurrency(concurrency)
     display = Display(_manner(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
     again = service.spelled(given)
     if resume is not None:
         refuse(given - _HOW - _RESUMED, "--resume knows from the checkpoint what to export")
-        task = Task(
-            resume,
-            resumes=True,
-            concurrency=how_many,
-            skip_unreadable=skip_unreadable,
-            other_key=other_key,
-        )
-        run(task, display, service, again)
+        run(Task(resume, resumes=True, concurrency=how_many, options=options), display, service, again)
         return
     if output is None and not dry_run:
         raise ConfigurationError("say where to: --output FILE, --output - for stdout, or --resume FILE")
@@ -94,23 +98,16 @@ def export(
     expression = conditions.filter(
         filter, entity, given, warn=lambda text: display.say(text, "warning", message=text)
     )
-    names = None if fields is None else tuple(name.strip() for name in fields.split(","))
     choose_columns(PATHS[entity], names)
     task = Task(
         output or Path("-"),
         filter=expression,
         path=PATHS[entity],
-        fields=names,
-        format=format,
-        compress=compress,
-        raw_csv=raw_csv,
         limit=limit,
         concurrency=how_many,
-        skip_unreadable=skip_unreadable,
-        overwrite=overwrite,
         state=incremental,
-        other_key=other_key,
         now=conditions.now,
+        options=options,
     )
     if output is not None:
         if task.to_stdout:

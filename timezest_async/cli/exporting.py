@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf, isinf
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import attrs
 import typer
@@ -17,7 +18,6 @@ from timezest_async import (
     Expression,
     FilterError,
     InvalidRequestError,
-    Operator,
     Paginator,
     TimeZestClient,
     TimeZestError,
@@ -29,7 +29,6 @@ from timezest_async.cli.plans import counted, paginate, plan_lines
 from timezest_async.cli.progress_display import Display, Manner, duration
 from timezest_async.cli.wording import in_options
 from timezest_async.export import (
-    Compression,
     ExportJob,
     Format,
     IncrementalExport,
@@ -41,38 +40,36 @@ from timezest_async.export import (
     to_stream,
 )
 from timezest_async.export.job_state import ExportPaths
+from timezest_async.reports.spans import created_spans
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
 
 @attrs.frozen
 class Task:
-    """What is to be exported, and how; the names are those of ``ExportJob``.
+    """What is to be exported.
 
     Attributes:
         output: The file; ``-`` is stdout.
         filter: Which records; None for all.
         path: The list.
+        limit: How many records at most; None for all.
+        concurrency: As for ``list``.
         state: The state of an incremental export, or None.
         now: What times in ``filter`` were relative to.
         resumes: Whether to go on with what the checkpoint beside ``output`` says.
+        options: How, by the names of ``ExportJob``, ``IncrementalExport`` or ``to_stream``: what was given.
     """
 
     output: Path
     filter: Expression[Any] | None = None
     path: str = "/scheduling_requests"
-    fields: tuple[str, ...] | None = None
-    format: Format | None = None
-    compress: Compression | None = None
-    raw_csv: bool = False
     limit: int | None = None
     concurrency: int | Literal["auto"] = "auto"
-    skip_unreadable: bool = False
-    overwrite: bool = False
-    other_key: bool = False
     state: Path | None = None
     now: datetime | None = None
     resumes: bool = False
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     @property
     def to_stdout(self) -> bool:
@@ -85,10 +82,10 @@ class Task:
         Raises:
             ConfigurationError: The format is none that can be streamed.
         """
-        chosen = self.format or Format.JSONL
+        chosen = self.options.get("format") or Format.JSONL
         if chosen not in {Format.JSONL, Format.CSV}:
             raise ConfigurationError(f"only jsonl and csv go to stdout, not {chosen}: name a file")
-        return attrs.evolve(self, format=chosen)
+        return attrs.evolve(self, options={**self.options, "format": chosen})
 
     @property
     def plan(self) -> IncrementalPlan | None:
@@ -126,7 +123,9 @@ def show_plan(task: Task, base_url: str | None, *, says_where: bool) -> None:
             else f"State    {plan.watched:,} requests are watched: one more request for each closed since"
         )
     if says_where:
-        chosen = task.format if task.to_stdout else choose_format(task.output, task.format, task.compress)[0]
+        chosen = task.options.get("format")
+        if not task.to_stdout:
+            chosen, _ = choose_format(task.output, chosen, task.options.get("compress"))
         terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
 
 
@@ -168,17 +167,12 @@ def run(task: Task, display: Display, service: Service, again: Sequence[str]) ->
 async def _export(task: Task, service: Service, display: Display) -> Summary | IncrementalSummary | int:
     # A later run of an incremental export ends with the oldest request that is open, wherever that is.
     plan = task.plan
-    display.floor = None if plan is not None and not plan.first_run else _floor(task.queries())
+    display.floor = None if plan is not None and not plan.first_run else _floor(task)
     async with service.connected(display) as client, display.shown():
         display.begin(client.rate_limiter)
         if task.to_stdout:
             return await to_stream(
-                _paginator(task, client),
-                terminal.data(),
-                format=task.format or Format.JSONL,
-                fields=task.fields,
-                raw_csv=task.raw_csv,
-                on_progress=display.on_progress,
+                _paginator(task, client), terminal.data(), **task.options, on_progress=display.on_progress
             )
         if task.state is not None:
             return await IncrementalExport(
@@ -186,35 +180,22 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | I
                 task.output,
                 task.state,
                 filter=task.filter,
-                format=task.format,
-                fields=task.fields,
-                raw_csv=task.raw_csv,
                 concurrency=task.concurrency,
-                skip_unreadable=task.skip_unreadable,
-                other_key=task.other_key,
-                on_progress=display.on_progress,
                 now=task.now,
+                **task.options,
+                on_progress=display.on_progress,
             ).run()
         if task.resumes:
             job = ExportJob.resume(
                 client,
                 task.output,
                 concurrency=task.concurrency,
-                skip_unreadable=task.skip_unreadable,
-                other_key=task.other_key,
+                **task.options,
                 on_progress=display.on_progress,
             )
         else:
             job = ExportJob(
-                _paginator(task, client),
-                task.output,
-                format=task.format,
-                fields=task.fields,
-                compress=task.compress,
-                raw_csv=task.raw_csv,
-                skip_unreadable=task.skip_unreadable,
-                overwrite=task.overwrite,
-                on_progress=display.on_progress,
+                _paginator(task, client), task.output, **task.options, on_progress=display.on_progress
             )
         return await job.run()
 
@@ -225,23 +206,15 @@ def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
     return paginate(client, task.path, task.filter, task.limit)
 
 
-def _floor(queries: tuple[str, ...]) -> datetime | None:
-    """Return the oldest ``created_at`` that the queries admit; None where one of them names none."""
-    floors: list[int | None] = [
-        max(
-            (
-                cast("int", leaf.value)
-                for leaf in (tql.leaves(tql.parse(query)) if query.startswith("scheduling_request.") else ())
-                if isinstance(leaf, tql.Predicate)
-                and leaf.attribute.name == "created_at"
-                and leaf.operator in {Operator.GT, Operator.GTE, Operator.EQ}
-            ),
-            default=None,
-        )
-        for query in queries
-    ]
-    known = [floor for floor in floors if floor is not None]
-    return datetime.fromtimestamp(min(known), UTC) if known and len(known) == len(floors) else None
+def _floor(task: Task) -> datetime | None:
+    """Return the oldest ``created_at`` that is asked for; None where there is no such bound."""
+    filters = [task.filter]
+    if task.resumes:
+        filters = [
+            tql.parse(text) if text.startswith("scheduling_request.") else None for text in task.queries()
+        ]
+    oldest = min((start for one in filters for start, _ in created_spans(one)), default=-inf)
+    return None if isinf(oldest) else datetime.fromtimestamp(oldest, UTC)
 
 
 def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, str | None]:
@@ -253,7 +226,7 @@ def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, st
     if task.state is not None:
         return "The same command goes on.", None
     if read_unfinished(task.output) is None:
-        done = task.output.exists() and not task.overwrite
+        done = task.output.exists() and "overwrite" not in task.options
         return f"{task.output} {'is complete' if done else 'was not begun'}.", None
     command = shlex.join(["timezest", "export", "--resume", str(task.output), *again])
     return f"What was read is kept. To go on:\n  {command}", command

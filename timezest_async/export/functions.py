@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
+from typing import Any, BinaryIO, TypeVar, Unpack
 
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
-from timezest_async.export.job import BATCH_SECONDS, BATCH_SIZE, ExportJob
+from timezest_async.export.job import BATCH_SECONDS, BATCH_SIZE, ExportJob, RunOptions
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import OnProgress, Summary, Tracker
 from timezest_async.export.threads import in_thread
@@ -20,17 +20,13 @@ from timezest_async.pagination import Paginator
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Options(TypedDict, total=False):
+class Options(RunOptions, total=False):
     """What all exports take; see ``ExportJob``."""
 
     fields: Sequence[str] | None
     skip_unreadable: bool
     resume: bool
     overwrite: bool
-    other_key: bool
-    batch_size: int
-    batch_seconds: float
-    on_progress: OnProgress | None
 
 
 _OPTIONS_HELP = f"""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypedDict, Unpack
 
 import attrs
 
@@ -33,6 +33,15 @@ BATCH_SIZE: Final = 2_000
 """Records after which they are made durable: at the service's 180 requests a minute, about half a minute."""
 BATCH_SECONDS: Final = 10.0
 """Seconds after which what there is is made durable, however little."""
+
+
+class RunOptions(TypedDict, total=False):
+    """How a run goes, whatever is exported; see ``ExportJob``."""
+
+    other_key: bool
+    batch_size: int
+    batch_seconds: float
+    on_progress: OnProgress | None
 
 
 class ExportJob:
@@ -115,22 +124,16 @@ class ExportJob:
         *,
         concurrency: int | Literal["auto"] = 1,
         skip_unreadable: bool = False,
-        other_key: bool = False,
-        batch_size: int = BATCH_SIZE,
-        batch_seconds: float = BATCH_SECONDS,
-        on_progress: OnProgress | None = None,
+        **options: Unpack[RunOptions],
     ) -> Self:
         """Make the job that goes on with an unfinished export, knowing only its file.
 
         Args:
             client: Of the same account.
             path: The file that was to be made.
-            concurrency: How many requests may be under way at once, as for ``list``.
+            concurrency: How many requests may be in flight at once, as for ``list``.
             skip_unreadable: As above; also where it was begun without.
-            other_key: As above.
-            batch_size: As above.
-            batch_seconds: As above.
-            on_progress: As above.
+            options: ``other_key``, ``batch_size``, ``batch_seconds`` and ``on_progress``, as above.
 
         Raises:
             ConfigurationError: There is nothing to resume.
@@ -151,10 +154,7 @@ class ExportJob:
             raw_csv=spec.options.raw_csv,
             skip_unreadable=skip_unreadable or spec.skip_unreadable,
             resume=True,
-            other_key=other_key,
-            batch_size=batch_size,
-            batch_seconds=batch_seconds,
-            on_progress=on_progress,
+            **options,
         )
 
     @property

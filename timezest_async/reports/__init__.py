@@ -5,10 +5,11 @@
 """
 
 from timezest_async.reports.analysis import Analysis, was_booked
-from timezest_async.reports.figures import BookingRate, LeadTime, Report, Unbooked, Week
+from timezest_async.reports.figures import BookingRate, LeadTime, Unbooked, Week
 from timezest_async.reports.files import check_targets, write_csv, write_page
 from timezest_async.reports.page import render_page
 from timezest_async.reports.reading import read_names, read_requests
+from timezest_async.reports.report import Report
 
 __all__ = [
     "Analysis",

@@ -21,12 +21,12 @@ from timezest_async.reports.figures import (
     LEAD_TIME_STEPS,
     BookingRate,
     LeadTime,
-    Report,
     TechnicianStatuses,
     Unbooked,
     Week,
+    labels,
 )
-from timezest_async.reports.labels import labels
+from timezest_async.reports.report import Report
 from timezest_async.reports.spans import created_spans
 from timezest_async.tql import Expression
 

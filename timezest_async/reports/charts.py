@@ -6,10 +6,10 @@ from itertools import accumulate
 from typing import Final
 
 from timezest_async.models import Status
-from timezest_async.reports import tables
-from timezest_async.reports.columns import written
-from timezest_async.reports.figures import WEEKDAYS, Report
+from timezest_async.reports.figures import WEEKDAYS
 from timezest_async.reports.markup import Markup, element, value
+from timezest_async.reports.report import Report
+from timezest_async.reports.tables import written
 
 _WIDTH: Final = 1000
 _HEIGHT: Final = 300
@@ -54,7 +54,7 @@ def status_strip(report: Report) -> Markup:
 
 def weeks(report: Report) -> Markup:
     """Draw a column for each week, stacked by status."""
-    names = tables.week_statuses(report)
+    names = report.week_statuses
     top = nice_ceiling(max((week.total for week in report.weeks), default=0))
     slot = _WIDTH / max(1, len(report.weeks))
     rects: list[Markup] = [
@@ -103,9 +103,9 @@ def weeks(report: Report) -> Markup:
 
 def heat_map(report: Report) -> Markup:
     """Draw the busiest hours: a table whose cells are the deeper coloured the busier they are."""
-    table = tables.hours(report)
+    table = report.tables.hours
     most = max(max(day) for day in report.hours)
-    busy = tables.busy_hours(report)
+    busy = report.busy_hours
     rows = [
         element(
             "tr",

@@ -1,8 +1,10 @@
-"""What a report says, as plain values: no names of files, colours or widths."""
+"""The parts of a report as plain values: no names of files, colours or widths."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -133,47 +135,25 @@ class Unbooked:
     tickets: tuple[str, ...]
 
 
-@attrs.frozen
-class Report:
-    """What ``Analysis.report`` came to.
+def labels(ids: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return what to call each of some records, by id.
 
-    Attributes:
-        source: What was read, for the reader: a filter, or the names of files.
-        made_at: When the report was made, in the time zone of the report.
-        total: How many requests were read.
-        booked: For how many of them a time was booked, cancelled since or not.
-        first_created_at: The oldest creation (UTC); None where nothing was read.
-        last_created_at: The newest creation (UTC); None where nothing was read.
-        statuses: How many requests stand where; the documented statuses first.
-        weeks: The last weeks up to that of the newest creation, oldest first; quiet ones included, but not
-            those in which the filter admits none.
-        lead_time: From creation to booking.
-        appointment_types: Booking rates, the most asked for first.
-        technicians: Booking rates of agents, the busiest first.
-        technician_statuses: Where each technician's requests stand, the most first. A request that several
-            asked for or took counts for each.
-        teams: Booking rates of teams, the most asked for first.
-        hours: Appointments by weekday (Monday first) and hour, on the customers' own clocks. Cancelled ones
-            are left out.
-        hours_unknown: How many appointments are missing there, since their time zone is not known.
-        waiting: How many requests are new or sent.
-        oldest_unbooked: The oldest of these, oldest first.
+    Args:
+        ids: Those that are called by their names beside each other.
+        names: The names that are known.
+
+    Returns:
+        The name, the id where there is none, or both where others look the same.
     """
+    called = {key: names.get(key) or key for key in ids}
+    looks = Counter(map(_look, called.values()))
+    return {
+        key: name if name == key or looks[_look(name)] == 1 else f"{name.rstrip()} ({key})"
+        for key, name in called.items()
+    }
 
-    source: str
-    made_at: datetime
-    total: int
-    booked: int
-    first_created_at: datetime | None
-    last_created_at: datetime | None
-    statuses: Mapping[str, int]
-    weeks: tuple[Week, ...]
-    lead_time: LeadTime
-    appointment_types: tuple[BookingRate, ...]
-    technicians: tuple[BookingRate, ...]
-    technician_statuses: tuple[TechnicianStatuses, ...]
-    teams: tuple[BookingRate, ...]
-    hours: tuple[tuple[int, ...], ...]
-    hours_unknown: int
-    waiting: int
-    oldest_unbooked: tuple[Unbooked, ...]
+
+def _look(name: str) -> str:
+    """Reduce a name to what a reader sees of it."""
+    seen = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", name))
+    return " ".join(seen.split()).casefold()

@@ -8,29 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
 from timezest_async.export.formats.spreadsheets import csv_text, escape_formula
-from timezest_async.reports import tables
-from timezest_async.reports.columns import Table
-from timezest_async.reports.figures import Report
 from timezest_async.reports.page import render_page
+from timezest_async.reports.report import Report, Tables
+from timezest_async.reports.tables import Table
 
-_FILE_NAMES: Final = tuple(
-    f"{key}.csv"
-    for key in (
-        "figures",
-        "statuses",
-        "weeks",
-        "lead_times",
-        "appointment_types",
-        "technicians",
-        "technician_statuses",
-        "teams",
-        "hours",
-        "oldest_unbooked",
-    )
-)
+_FILE_NAMES: Final = tuple(f"{table.name}.csv" for table in attrs.fields(Tables))
 
 
 def check_targets(html: Path | None, folder: Path | None, *, overwrite: bool) -> None:
@@ -89,7 +76,7 @@ def write_csv(report: Report, folder: Path, *, raw: bool = False) -> tuple[Path,
     """
     # All are made before any is written, so that a failure here leaves the old ones as they were.
     texts: Mapping[Path, str] = {
-        folder / f"{table.key}.csv": _text(table, raw=raw) for table in tables.all_tables(report)
+        folder / f"{table.key}.csv": _text(table, raw=raw) for table in report.tables
     }
     folder.mkdir(exist_ok=True)
     for path, text in texts.items():

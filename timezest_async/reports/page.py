@@ -6,10 +6,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from timezest_async.reports import charts, tables
-from timezest_async.reports.columns import Column, Table, written
-from timezest_async.reports.figures import Report
+from timezest_async.reports import charts
 from timezest_async.reports.markup import Content, Markup, element, value
+from timezest_async.reports.report import Report
+from timezest_async.reports.tables import Column, Table, written
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page lets a browser load: its own style sheet."""
@@ -53,17 +53,17 @@ def _style() -> str:
 
 
 def _sections(report: Report) -> list[Content]:
-    groups = [table for table in (tables.technicians(report), tables.teams(report)) if table.rows]
-    standings = tables.technician_statuses(report)
+    groups = [table for table in (report.tables.technicians, report.tables.teams) if table.rows]
+    standings = report.tables.technician_statuses
     return [
         _weeks(report),
-        _section(tables.statuses(report), charts.status_strip(report)),
+        _section(report.tables.statuses, charts.status_strip(report)),
         _hours(report),
-        _section(tables.lead_times(report)),
-        _section(tables.appointment_types(report)),
+        _section(report.tables.lead_times),
+        _section(report.tables.appointment_types),
         *(_section(table, wide=len(groups) == 1) for table in groups),
         _section(standings, wide=True) if standings.rows else None,
-        _section(tables.oldest_unbooked(report), wide=True) if report.waiting else None,
+        _section(report.tables.oldest_unbooked, wide=True) if report.waiting else None,
     ]
 
 
@@ -116,18 +116,16 @@ def _key_figures(report: Report) -> Markup:
 
 
 def _weeks(report: Report) -> Markup:
-    table = tables.weeks(report)
-    legend = charts.legend(tables.week_statuses(report))
+    table = report.tables.weeks
+    legend = charts.legend(report.week_statuses)
     details = element("details", element("summary", "Show the figures"), _table(table))
     return _section(table, charts.weeks(report), legend, details, wide=True, show_table=False)
 
 
 def _hours(report: Report) -> Markup:
-    if tables.busy_hours(report):
-        chart = charts.heat_map(report)
-    else:
-        chart = element("p", "There are no appointments.")
-    return _section(tables.hours(report), chart, show_table=False)
+    none = element("p", "There are no appointments.")
+    chart = charts.heat_map(report) if report.busy_hours else none
+    return _section(report.tables.hours, chart, show_table=False)
 
 
 def _section(table: Table, *charts: Content, wide: bool = False, show_table: bool = True) -> Markup:

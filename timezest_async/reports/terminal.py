@@ -10,9 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from timezest_async.reports import charts, tables
-from timezest_async.reports.columns import Column, Table, written
-from timezest_async.reports.figures import WEEKDAYS, Report
+from timezest_async.reports import charts
+from timezest_async.reports.figures import WEEKDAYS
+from timezest_async.reports.report import Report
+from timezest_async.reports.tables import Column, Table, written
 
 _STYLES: Final = {
     "new": "yellow",
@@ -49,21 +50,21 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield _summary(report)
     if not report.total:
         return
-    yield from _section(tables.weeks(report), _weeks(report))
-    yield from _section(tables.statuses(report))
-    yield from _section(tables.lead_times(report))
+    yield from _section(report.tables.weeks, _weeks(report))
+    yield from _section(report.tables.statuses)
+    yield from _section(report.tables.lead_times)
     for table in (
-        tables.appointment_types(report),
-        tables.technicians(report),
-        tables.technician_statuses(report),
-        tables.teams(report),
+        report.tables.appointment_types,
+        report.tables.technicians,
+        report.tables.technician_statuses,
+        report.tables.teams,
     ):
         if table.rows:
             yield from _section(table)
-    if tables.busy_hours(report):
-        yield from _section(tables.hours(report), _hours(report))
+    if report.busy_hours:
+        yield from _section(report.tables.hours, _hours(report))
     if report.waiting:
-        yield from _section(tables.oldest_unbooked(report))
+        yield from _section(report.tables.oldest_unbooked)
 
 
 def _summary(report: Report) -> Text:
@@ -133,7 +134,7 @@ def bar(share: float, width: int) -> str:
 def _weeks(report: Report) -> RenderableType:
     """Draw a line for each week; each status has a letter, so that it reads without colour."""
     top = max((week.total for week in report.weeks), default=0) or 1
-    names = tables.week_statuses(report)
+    names = report.week_statuses
     grid = Grid.grid(padding=(0, 2, 0, 0))
     for is_number in (True, False, True):
         grid.add_column(justify="right" if is_number else "left", no_wrap=True)
@@ -158,7 +159,7 @@ def _letter(status: str) -> str:
 
 def _hours(report: Report) -> RenderableType:
     most = max(max(day) for day in report.hours)
-    busy = tables.busy_hours(report)
+    busy = report.busy_hours
     text = Text("    ").append("".join(f"{hour:02} " for hour in busy), "bright_black")
     for name, day in zip(WEEKDAYS, report.hours, strict=True):
         text.append(f"\n{name} ")
