@@ -18,7 +18,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from timezest_async import ServerError, TimeZestClient, __version__, tql
-from timezest_async.cli import application, demo, main, record_tables
+from timezest_async.cli import demo, main, record_tables
+from timezest_async.endpoints import PATHS
 from timezest_async.models import AssociatedEntity, ResourceReference, SchedulingRequest
 from timezest_async.sandbox import Sandbox
 
@@ -173,7 +174,7 @@ def test_a_filter_that_matches_nothing_costs_nothing(timezest: Callable[..., tup
     assert "0 matches in 0 requests" in output
 
 
-@pytest.mark.parametrize("name", sorted(application.filter_command.PATHS))
+@pytest.mark.parametrize("name", sorted(PATHS))
 def test_filter_knows_every_entity(timezest: Callable[..., tuple[int, str, str]], name: str) -> None:
     attribute = "end_user_name" if name == "scheduling_request" else "url_slug"
     status, output, errors = timezest(

@@ -14,8 +14,8 @@ from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.connections import Service
 from timezest_async.cli.exporting import Task, run, show_plan
 from timezest_async.cli.options import given_options, grouped, refuse
-from timezest_async.cli.plans import PATHS
 from timezest_async.cli.progress_display import Display, Manner
+from timezest_async.endpoints import PATHS
 from timezest_async.export import Compression, Format, IncrementalPlan, choose_format
 from timezest_async.export.formats.columns import choose_columns
 

@@ -25,9 +25,10 @@ from timezest_async import (
 )
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
-from timezest_async.cli.plans import counted, paginate, plan_lines
+from timezest_async.cli.plans import counted, plan_lines
 from timezest_async.cli.progress_display import Display, Manner, duration
 from timezest_async.cli.wording import in_options
+from timezest_async.endpoints import endpoint_of
 from timezest_async.export import (
     ExportJob,
     Format,
@@ -201,9 +202,8 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | I
 
 
 def _paginator(task: Task, client: TimeZestClient) -> Paginator[Any]:
-    if task.path == client.scheduling_requests.path:
-        return client.scheduling_requests.list(task.filter, limit=task.limit, concurrency=task.concurrency)
-    return paginate(client, task.path, task.filter, task.limit)
+    endpoint = endpoint_of(client, task.path)
+    return endpoint.paginate(task.filter, limit=task.limit, concurrency=task.concurrency)
 
 
 def _floor(task: Task) -> datetime | None:

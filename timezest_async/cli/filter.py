@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import attrs
 import typer
@@ -11,8 +11,9 @@ import typer
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
 from timezest_async.cli import interrupts
 from timezest_async.cli.filter_argument import read_filter
-from timezest_async.cli.plans import PATHS, counted, plan_lines
+from timezest_async.cli.plans import counted, plan_lines
 from timezest_async.cli.terminal import show
+from timezest_async.endpoints import PATHS, endpoint_of
 from timezest_async.sandbox import Sandbox
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
@@ -104,8 +105,7 @@ async def _count(expression: Expression, entity: str) -> Count:
         # The sandbox has no limit, and nobody wants to wait for one here.
         TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(100_000, 1.0)) as client,
     ):
-        endpoint: Any = getattr(client, PATHS[entity].removeprefix("/"))
-        records = await endpoint.list(expression).to_list()
+        records = await endpoint_of(client, PATHS[entity]).paginate(expression).to_list()
         return Count(_SAMPLE, len(records), len(sandbox.requests_seen))
 
 

@@ -14,7 +14,7 @@ from timezest_async.cli import interrupts, record_tables, terminal
 from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.connections import Service
 from timezest_async.cli.options import given_options, grouped, refuse
-from timezest_async.cli.plans import PATHS, paginate
+from timezest_async.endpoints import PATHS, endpoint_of
 from timezest_async.export import Format, to_stream
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.pagination.pages import PAGE_SIZE
@@ -74,7 +74,7 @@ def list_records(
 
     async def write() -> None:
         async with service.connected() as client:
-            paginator = paginate(client, PATHS[entity], expression, limit)
+            paginator = endpoint_of(client, PATHS[entity]).paginate(expression, limit=limit)
             match output:
                 case Output.TABLE:
                     await _write_table(paginator, entity)

@@ -1,41 +1,10 @@
-"""The five lists, and what a filter makes the service do, in lines that a person reads."""
+"""What a filter makes the service do, in lines that a person reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
 
-from timezest_async import Expression, Paginator, TimeZestClient
-from timezest_async.endpoints import (
-    AgentsEndpoint,
-    AppointmentTypesEndpoint,
-    ResourcesEndpoint,
-    SchedulingRequestsEndpoint,
-    TeamsEndpoint,
-)
 from timezest_async.pagination.pages import PAGE_SIZE
-
-PATHS: Final = {
-    endpoint.entity: endpoint.path
-    for endpoint in (
-        SchedulingRequestsEndpoint,
-        AgentsEndpoint,
-        TeamsEndpoint,
-        ResourcesEndpoint,
-        AppointmentTypesEndpoint,
-    )
-}
-"""The path of each entity's list."""
-
-
-def paginate(
-    client: TimeZestClient, path: str, filter: Expression[Any] | None, limit: int | None
-) -> Paginator[Any]:
-    """Make the paginator of any of the five lists."""
-    endpoint: Any = getattr(client, path.removeprefix("/"))
-    everything: Paginator[Any] = endpoint.list(filter)
-    # The short lists take no limit of their own.
-    return everything.starting_at(everything.start, limit)
 
 
 def plan_lines(queries: Sequence[tuple[str, str]]) -> Iterator[str]:

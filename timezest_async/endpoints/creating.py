@@ -151,12 +151,12 @@ _CONTACT_IDS: Final[Mapping[str, tql.Id[tql.SchedulingRequestAttributes, Any]]] 
 }
 
 
-def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequestAttributes]:
+def lookup_filter(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequestAttributes]:
     """Say what a scheduling request made of a create's parameters has in common with them.
 
     That is the first of: the ticket, the contact, the end user's e-mail, the appointment type. Most tickets
     named by their ids alone cannot be filtered on; and the e-mail does not count where an entity may override
-    it. What else they have in common, ``may_be_of`` tells.
+    it. What else they have in common, ``could_result_from`` tells.
     """
     entities = [structure(entity, AssociatedEntity) for entity in parameters.get("associated_entities", ())]
     for entity in entities:
@@ -173,7 +173,7 @@ def likeness(parameters: Mapping[str, Any]) -> tql.Expression[tql.SchedulingRequ
     return F.appointment_type_id == str(parameters["appointment_type_id"])
 
 
-def may_be_of(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
+def could_result_from(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
     """Tell whether a scheduling request may have been made of a create's parameters.
 
     It may not where it names another appointment type, other resources, another ticket, contact or company
@@ -188,13 +188,13 @@ def may_be_of(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool
     entities = [structure(entity, AssociatedEntity) for entity in parameters.get("associated_entities", ())]
     for entity in entities:
         named = [one for one in request.associated_entities if one.type == entity.type]
-        if named and not any(_may_be_same(one, entity) for one in named):
+        if named and not any(_could_be_same(one, entity) for one in named):
             return False
     has_user = any(entity.type in CONTACT_TYPES | TICKET_TYPES for entity in entities)
     return has_user or same_text(request.end_user_email, parameters.get("end_user_email"))
 
 
-def _may_be_same(one: AssociatedEntity, other: AssociatedEntity) -> bool:
+def _could_be_same(one: AssociatedEntity, other: AssociatedEntity) -> bool:
     """Tell whether two entities of one type may be the same: by their numbers, else by their ids."""
     if one.number is not None and other.number is not None:
         return one.number.removeprefix("#") == other.number.removeprefix("#")

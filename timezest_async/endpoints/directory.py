@@ -9,7 +9,8 @@ import asyncio
 from typing import Generic, TypeVar
 
 from timezest_async import tql
-from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
+from timezest_async.checks import check_deadline
+from timezest_async.endpoints.lists import Endpoint, check_id
 from timezest_async.errors import (
     NotFoundError,
     RequestTimeoutError,
@@ -48,7 +49,7 @@ class DirectoryEndpoint(Endpoint[R], Generic[R, A]):
             FilterError: The filter is unfit; nothing was sent.
             InvalidRequestError: Another argument is; nothing was sent.
         """
-        return self._paginate(filter, on_unreadable=on_unreadable, deadline=deadline)
+        return self.paginate(filter, on_unreadable=on_unreadable, deadline=deadline)
 
 
 class FindableEndpoint(DirectoryEndpoint[T, A]):
@@ -94,7 +95,7 @@ class FindableEndpoint(DirectoryEndpoint[T, A]):
             if unreadable.id in {None, id}:
                 doubts.append(unreadable.reason)
 
-        records = aiter(self._paginate(None, deadline=deadline, on_unreadable=doubt))
+        records = aiter(self.paginate(None, deadline=deadline, on_unreadable=doubt))
         try:
             while True:
                 if (record := await anext(records)).id == id:

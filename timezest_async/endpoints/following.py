@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from timezest_async import tql
-from timezest_async.endpoints.lists import Endpoint, check_deadline, check_id
+from timezest_async.checks import check_deadline
+from timezest_async.endpoints.lists import Endpoint, check_id
 from timezest_async.models import SchedulingRequest
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import cattrs
 
 from timezest_async import tql
-from timezest_async.checks import LONGEST
+from timezest_async.checks import check_concurrency, check_deadline, check_limit
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination import (
     Checkpoint,
@@ -54,9 +54,9 @@ class Endpoint(Generic[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._transport.base_url}>"
 
-    def _paginate(
+    def paginate(
         self,
-        filter: tql.Expression[Any] | str | None,
+        filter: tql.Expression[Any] | str | None = None,
         *,
         starting_after: str | None = None,
         ending_before: str | None = None,
@@ -82,6 +82,8 @@ class Endpoint(Generic[T]):
             queries = tuple(map(Query.of, tql.plan(expression).queries))
             if not expression.is_negatable:
                 concurrency = 1  # raw TQL is sent as it is, and so not narrowed to a range either
+        if not self.is_sorted:
+            concurrency = 1
         if checkpoint is not None:
             if starting_after is not None or ending_before is not None:
                 raise InvalidRequestError(
@@ -153,42 +155,3 @@ def check_id(id: object, name: str, *prefixes: str) -> str:
             f"{name} takes the id of {wanted}, but {id!r:.100} is that of {id_type.name}"
         )
     return id
-
-
-def check_concurrency(concurrency: object) -> None:
-    """Check a number of readers.
-
-    Raises:
-        InvalidRequestError: It is neither ``"auto"`` nor a whole number from 1.
-    """
-    if concurrency != "auto" and (type(concurrency) is not int or concurrency < 1):
-        raise InvalidRequestError(f'concurrency takes a whole number from 1, or "auto", not {concurrency!r}')
-
-
-def check_limit(limit: object) -> None:
-    """Check a number of records.
-
-    Raises:
-        InvalidRequestError: It is neither None nor a whole number from 0.
-    """
-    if limit is not None and (type(limit) is not int or limit < 0):
-        raise InvalidRequestError(f"limit takes a whole number from 0, or None for all, not {limit!r}")
-
-
-def check_deadline(deadline: object, name: str = "deadline", absent: str = "the client's own") -> None:
-    """Check the seconds for one call.
-
-    Args:
-        deadline: They, or None.
-        name: What the argument is called.
-        absent: What None stands for.
-
-    Raises:
-        InvalidRequestError: It is neither None nor a number above 0.
-    """
-    if deadline is None:
-        return
-    if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not 0 < deadline <= LONGEST:
-        raise InvalidRequestError(
-            f"{name} takes a number of seconds above 0, or None for {absent}, not {deadline!r:.100}"
-        )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from timezest_async import tql
-from timezest_async.endpoints.creating import likeness, same_text
+from timezest_async.endpoints.creating import lookup_filter, same_text
 from timezest_async.errors import InvalidRequestError
 from timezest_async.models import CONTACT_TYPES, TICKET_TYPES, EntityType, SchedulingRequest, Status
 from timezest_async.tql import scheduling_request as F
@@ -27,7 +27,7 @@ def open_requests(parameters: Mapping[str, Any]) -> tql.Expression[tql.Schedulin
             raise InvalidRequestError(
                 f"open requests of a {entity['type']} can only be looked for by its number: give number="
             )
-    return F.status.in_(_OPEN) & likeness(parameters)
+    return F.status.in_(_OPEN) & lookup_filter(parameters)
 
 
 def is_open(request: SchedulingRequest, now: datetime) -> bool:
@@ -37,7 +37,7 @@ def is_open(request: SchedulingRequest, now: datetime) -> bool:
     return request.status in _OPEN
 
 
-def is_of_same(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
+def is_for_same_user(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
     """Return whether a request that the filter found is of the same end user indeed: LIKE finds more."""
     types = {entity["type"] for entity in parameters.get("associated_entities", ())}
     return bool(types & (CONTACT_TYPES | TICKET_TYPES)) or same_text(

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal, Unpack
 
 from timezest_async import tql
-from timezest_async.endpoints.creating import creation_parameters, likeness, may_be_of
+from timezest_async.checks import check_deadline
+from timezest_async.endpoints.creating import could_result_from, creation_parameters, lookup_filter
 from timezest_async.endpoints.following import Following
-from timezest_async.endpoints.lists import check_deadline, check_id
-from timezest_async.endpoints.once import CreateArguments, OneCreate, check_once
-from timezest_async.endpoints.open_requests import is_of_same, is_open, open_requests
+from timezest_async.endpoints.lists import check_id
+from timezest_async.endpoints.one_create import CreateArguments, OneCreate, check_once
+from timezest_async.endpoints.open_requests import is_for_same_user, is_open, open_requests
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
 from timezest_async.idempotency import Created, IntentJournal
 from timezest_async.idempotency.keys import digest_of
@@ -72,7 +73,7 @@ class SchedulingRequestsEndpoint(Following):
             FilterError: The filter is unfit; nothing was sent.
             InvalidRequestError: Another argument is; nothing was sent.
         """
-        return self._paginate(
+        return self.paginate(
             filter,
             starting_after=starting_after,
             ending_before=ending_before,
@@ -272,7 +273,7 @@ class SchedulingRequestsEndpoint(Following):
         try:
             async for request in requests:
                 now = datetime.now(UTC) + await self._transport.clock_offset(self.path)
-                if is_open(request, now) and is_of_same(request, parameters):
+                if is_open(request, now) and is_for_same_user(request, parameters):
                     return request
         except TimeZestError as error:
             error.checkpoint = None  # it is nobody's list
@@ -302,8 +303,8 @@ class SchedulingRequestsEndpoint(Following):
             clock_offset = await self._transport.clock_offset(self.path)
         since = F.created_at >= sent_at + clock_offset - _CANDIDATES_SINCE
         try:
-            found = await self.list(since & likeness(parameters), deadline=deadline).to_list()
+            found = await self.list(since & lookup_filter(parameters), deadline=deadline).to_list()
         except TimeZestError as error:
             error.checkpoint = None  # it is nobody's list
             raise
-        return [request for request in found if may_be_of(request, parameters)]
+        return [request for request in found if could_result_from(request, parameters)]

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self, TypedDict, Unpack
 import attrs
 
 from timezest_async.client import TimeZestClient
+from timezest_async.endpoints import endpoint_of
 from timezest_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from timezest_async.export.atomic_files import locked, remove, sync_folder
 from timezest_async.export.batches import Batches
@@ -145,8 +146,9 @@ class ExportJob:
                 + (f", and {path} is finished" if Path(path).exists() else "")
             )
         spec = unfinished.spec
+        paginator = endpoint_of(client, spec.start.path).paginate(concurrency=concurrency)
         return cls(
-            _list(client, spec, concurrency),
+            paginator.starting_at(spec.start.for_other_key(), spec.limit),
             path,
             format=spec.options.format,
             fields=spec.options.fields,
@@ -298,16 +300,3 @@ def read_unfinished(path: str | os.PathLike[str]) -> ResumeState | None:
         ConfigurationError: The checkpoint beside it cannot be read.
     """
     return ResumeState.load(ExportPaths.of(Path(path)).state)
-
-
-def _list(client: TimeZestClient, spec: ExportSpec, concurrency: int | Literal["auto"]) -> Paginator[Any]:
-    """Make the paginator of an spec."""
-    lists: tuple[Paginator[Any], ...] = (
-        client.scheduling_requests.list(concurrency=concurrency),
-        client.agents.list(),
-        client.teams.list(),
-        client.resources.list(),
-        client.appointment_types.list(),
-    )
-    [paginator] = [one for one in lists if one.start.path == spec.start.path]
-    return paginator.starting_at(spec.start.for_other_key(), spec.limit)

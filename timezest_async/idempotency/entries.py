@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from timezest_async.errors import ConfigurationError
+from timezest_async.checks import check_seconds
 from timezest_async.idempotency.journal import Intent
 
 T = TypeVar("T")
@@ -84,8 +84,8 @@ class EntryJournal(abc.ABC):
     """
 
     def __init__(self, lease: float, keep: float, clock: Callable[[], float]) -> None:
-        self.lease: float = check_duration("lease", lease)
-        self._keep = check_duration("keep", keep)
+        self.lease: float = check_seconds("lease", lease)
+        self._keep = check_seconds("keep", keep)
         self._clock = clock
         self._prune_at = -math.inf
 
@@ -201,10 +201,3 @@ class EntryJournal(abc.ABC):
         """Return the entry that a token holds, be its lease over, as long as nobody else has claimed it."""
         entry = table.get(name)
         return entry if entry is not None and entry.token == token and entry.request_id is None else None
-
-
-def check_duration(name: str, value: object) -> float:
-    """Return a number of seconds above 0, or raise ConfigurationError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{name} is {value!r:.60}: give a number of seconds above 0.")
-    return float(value)

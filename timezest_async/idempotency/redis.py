@@ -6,7 +6,7 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Final, Self
 
-from timezest_async.idempotency.entries import check_duration
+from timezest_async.checks import check_seconds
 from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE, Intent
 from timezest_async.redaction import Secret
 from timezest_async.redis_connections import RedisConnections
@@ -119,8 +119,8 @@ class RedisJournal:
         prefix: str = "timezest:intents:",
     ) -> None:
         url = Secret(str(url))  # a traceback with locals is not to show the password
-        self.lease: float = check_duration("lease", lease)
-        self._keep = max(1, round(check_duration("keep", keep) * 1000))
+        self.lease: float = check_seconds("lease", lease)
+        self._keep = max(1, round(check_seconds("keep", keep) * 1000))
         self._prefix = prefix
         self._connections = RedisConnections(
             url, _TIMEOUT, argument="url", user="RedisJournal", purpose="journal"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NotRequired, Protocol, TypedDict
 
+from timezest_async.checks import check_settle
 from timezest_async.endpoints.open_requests import open_requests
 from timezest_async.errors import InvalidRequestError
 from timezest_async.idempotency import IntentJournal
@@ -116,5 +116,4 @@ def check_once(journal: object, key: object, settle: object) -> None:
         raise InvalidRequestError(
             f"key takes text that names what is to exist once, such as 'ticket-1234/onsite', not {key!r:.100}"
         )
-    if isinstance(settle, bool) or not isinstance(settle, int | float) or not 0 <= settle < math.inf:
-        raise InvalidRequestError(f"settle takes a number of seconds from 0, not {settle!r:.100}")
+    check_settle(settle)
