@@ -6,6 +6,7 @@ Imports that only type checkers follow count: a module is not understood without
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,14 @@ def f():
 def test_no_file_is_long(module: str) -> None:
     lines = modules()[module].read_text(encoding="utf-8").count("\n")
     assert lines <= LONGEST_FILE, f"{module} has {lines} lines, more than {LONGEST_FILE}: it asks to be two"
+
+
+def test_every_room_says_what_it_knows_and_what_it_must_not_know() -> None:
+    for room in {path.parent for path in ROOT.rglob("__init__.py")} - {ROOT}:
+        docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+        said = re.search(r"\bKnows [^;]+; knows (no|nothing|neither|not)\b", " ".join(docstring.split()))
+        assert said, f"{room.name}/__init__.py: write `Knows ...; knows nothing of ...`"
+        assert len(list(room.iterdir())) > 2, f"{room.name}: a folder with one file is asking to be a file"
 
 
 LAZY = (

@@ -1,4 +1,8 @@
-"""What changed since the last look: what to ask, comparison, changes, and where they are remembered."""
+"""What changed since the last look: what to ask, comparison, changes, and where they are remembered.
+
+Knows what of a request changes and which lists show it; knows neither HTTP nor the endpoints, which it is
+given.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ``timezest`` command: one file per sub-command. It needs the extra ``cli``."""
+"""The ``timezest`` command: one file per sub-command. It needs the extra ``cli``.
+
+Knows arguments, terminals, signals and exit statuses; knows nothing of how lists are read or files written.
+"""
 
 from __future__ import annotations
 

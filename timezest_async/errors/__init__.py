@@ -29,6 +29,8 @@
         ├── RateLimitedError                    429
         └── ServerError                         5xx
 
+Knows what went wrong and what would be right; knows nothing of the rest of the package.
+
 All of them pickle and copy, and none carries the API key: they hold only what is named in
 their signatures.
 """

@@ -3,6 +3,9 @@
 ::
 
     await export.to_parquet(client.scheduling_requests.list(F.status == "scheduled"), "booked.parquet")
+
+Knows files, batches and what is durable; knows nothing of HTTP, and of a list only how to read on from a
+place.
 """
 
 from timezest_async.export.formats.columns import TABLES, Column, Kind, Table

@@ -1,4 +1,8 @@
-"""Records of what the service sends and takes."""
+"""Records of what the service sends and takes.
+
+Knows the fields, words and time zones of the service; knows no HTTP, no filters, and not who reads or
+writes a record.
+"""
 
 from timezest_async.models.associated_entities import AssociatedEntity
 from timezest_async.models.dicts import (

@@ -1,4 +1,8 @@
-"""Lists: pages in order, several queries as one stream, places to resume from."""
+"""Lists: pages in order, several queries as one stream, places to resume from.
+
+Knows pages, links, cursors and positions; knows nothing of how a request is sent, nor what a record is
+about.
+"""
 
 from timezest_async.pagination.checkpoints import Checkpoint
 from timezest_async.pagination.gaps import OnUnreadable, check_on_unreadable

@@ -2,6 +2,9 @@
 
 ``Analysis`` counts in one pass. Pages and CSV files need nothing but the standard library; the terminal view,
 ``timezest_async.reports.terminal``, needs rich.
+
+Knows figures, tables and pages; knows nothing of HTTP, and of files only what the formats of ``export``
+read.
 """
 
 from timezest_async.reports.analysis import Analysis, was_booked

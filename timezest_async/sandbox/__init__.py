@@ -1,8 +1,8 @@
 """A TimeZest service of our own, for demos and tests: ``Sandbox``, and the faults it can be given.
 
-It knows what the vendor's pages and the published clients say of the real service, and speaks it over real
-sockets on the loopback interface. It must not know how this package reads that service: only ``errors`` is
-shared, so that the two can check each other. ``python -m timezest_async.sandbox`` runs it by itself.
+Knows what the vendor's pages and the published clients say of the real service, and speaks it over real
+sockets on the loopback interface; knows nothing of how this package reads that service (only ``errors`` is
+shared), so that the two can check each other. ``python -m timezest_async.sandbox`` runs it by itself.
 """
 
 from __future__ import annotations

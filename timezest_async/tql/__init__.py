@@ -1,6 +1,6 @@
 """The query language of TimeZest's lists: build filters in Python, write and read them as TQL text.
 
-Pure: nothing here knows HTTP or records.
+Knows attributes, operators and what the service's AND-only filters can say; knows no HTTP and no records.
 """
 
 from timezest_async.tql.attributes import (

@@ -1,4 +1,8 @@
-"""The formats: one module for each kind, with its Writer and its Reader, imported when needed."""
+"""The formats: one module for each kind, with its Writer and its Reader, imported when needed.
+
+Knows one format at a time, its bytes and its tables; knows nothing of lists, of states, and of when an
+export is done.
+"""
 
 from __future__ import annotations
 
