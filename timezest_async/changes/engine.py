@@ -182,7 +182,7 @@ class Engine:
 
     @staticmethod
     def _names(memory: Memory) -> ByName:
-        return ask_for_transitions(memory.watched.values(), bookings=memory.notes["blind"])
+        return ask_for_transitions(memory.watched.values(), turn=memory.version)
 
     async def _read(self, reader: Reader, memory: Memory, plan: Plan) -> Collection[str]:
         """Read as planned, and return the ids of other requests that have to be known for it."""
@@ -217,7 +217,7 @@ class Engine:
         """Find out about those that the lists do not have: something has become of each."""
         missing = _missing(reader, requests)
         if len(missing) > _SINGLE:
-            names = ask_for_transitions(missing.values(), bookings=True)
+            names = ask_for_transitions(missing.values())
             await self._ask(reader, attrs.evolve(names, nameless=()))
             missing = _missing(reader, requests)
         for request_id in missing:

@@ -1,7 +1,7 @@
 """Asking for many requests at once, of which only those come back that are not as they were.
 
 A request cannot be asked for by its id in a filter. But by the number of its ticket, else by the end user's
-e-mail address; some 330 numbers go into one URL. What is asked is which of these have *another* status.
+e-mail address; some 330 numbers go into one URL. What is asked is which of these are over by now.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ Query: TypeAlias = tql.Expression[Any]
 
 MOST_BYTES: Final = 3_400
 """How long a list of names may be in a URL, for 4 kB altogether."""
+_USUAL: Final = (Status.NEW, Status.SENT, Status.SCHEDULED)
+_SHARED: Final = 20
+"""How many of those are asked for at once that share their names with others."""
 _SECOND: Final = timedelta(seconds=1)
 
 _NUMBERS: Final[Mapping[str, Any]] = {
@@ -52,28 +55,27 @@ class ByName:
         return len(self.queries) + len(self.nameless)
 
 
-def ask_for_transitions(requests: Iterable[Wire], *, bookings: bool) -> ByName:
-    """Ask which of some requests have another status.
+def ask_for_transitions(requests: Iterable[Wire], turn: int = 0) -> ByName:
+    """Ask which of some requests were cancelled, closed, or sent to the end user; bookings the ticks see.
 
     Args:
         requests: As they were.
-        bookings: Whether to ask for those that were booked, too.
+        turn: Which of those whose names find other requests, too, have their turn.
     """
-    families: dict[tuple[str, ...], list[Wire]] = {}
-    nameless: list[str] = []
-    for request in requests:
-        status = request["status"]
-        if not _is_fit(status):
-            nameless.append(request["id"])
-            continue
-        family = (status,) if bookings or status == Status.SCHEDULED else (status, Status.SCHEDULED.value)
-        families.setdefault(family, []).append(request)
-    queries: list[Query] = []
-    for statuses, members in families.items():
-        found = ask_for(members)
-        queries += [query & F.status.not_in(statuses) for query in found.queries]
-        nameless += found.nameless
-    return ByName(queries, nameless)
+    known = list(requests)
+    usual = [request for request in known if _is_fit(request["status"])]
+    statuses = sorted({*_USUAL, *(request["status"] for request in usual)})
+    found = ask_for(usual)
+    queries = [query & F.status.not_in(statuses) for query in found.queries]
+    sent = {_key(request) for request in usual if request["status"] == Status.SENT}
+    new = [request for request in usual if request["status"] == Status.NEW]
+    # Of a ticket with several requests those that were sent long ago would come back each time.
+    shared = [request for request in new if _key(request) in sent]
+    start = turn * _SHARED % len(shared) if shared else 0
+    for group in ([request for request in new if _key(request) not in sent], shared[start : start + _SHARED]):
+        queries += [query & (F.status == Status.SENT) for query in ask_for(group).queries]
+    unusual = [request["id"] for request in known if not _is_fit(request["status"])]
+    return ByName(queries, [*found.nameless, *unusual])
 
 
 def ask_for(requests: Iterable[Wire]) -> ByName:
@@ -102,6 +104,11 @@ def _name(request: Wire) -> tuple[Any, str]:
             return attribute, str(number)
     email = request.get("end_user_email")
     return (F.end_user_email, str(email)) if _is_fit(email) else (None, "")
+
+
+def _key(request: Wire) -> tuple[str, str]:
+    attribute, name = _name(request)
+    return ("", request["id"]) if attribute is None else (attribute.name, name)
 
 
 def _is_fit(text: object) -> bool:

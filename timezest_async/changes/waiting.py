@@ -54,7 +54,11 @@ def check_wanted(wanted: Wanted) -> Condition:
         if inspect.iscoroutinefunction(wanted):
             raise InvalidRequestError("the function is a coroutine, which nobody would await: write 'def'")
         return Condition(wanted, None, "as wanted")
-    given: list[Any] = [wanted] if isinstance(wanted, str) else list(_iterated(wanted))
+    if not isinstance(wanted, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
+        raise InvalidRequestError(
+            f"wait_until() takes a status, several, or a function of the request, not {wanted!r:.60}"
+        )
+    given: list[Any] = [wanted] if isinstance(wanted, str) else list(wanted)
     known = set(Status)
     for status in given:
         if status not in known:
@@ -66,14 +70,6 @@ def check_wanted(wanted: Wanted) -> Condition:
         raise InvalidRequestError("wait_until() takes at least one status")
     statuses = frozenset(map(str, given))
     return Condition(lambda request: request.status in statuses, statuses, " or ".join(map(str, given)))
-
-
-def _iterated(wanted: object) -> Iterable[Any]:
-    if not isinstance(wanted, Iterable):
-        raise InvalidRequestError(
-            f"wait_until() takes a status, several, or a function of the request, not {wanted!r:.60}"
-        )
-    return wanted
 
 
 @attrs.define(eq=False)
