@@ -25,15 +25,17 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, cos, log, pi
 from pathlib import Path
 from statistics import mean
 from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from timezest_async.pagination.windows.planner import PageRequest, Tuning
+from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
+from timezest_async.pagination.windows.spreads import Spread
+from timezest_async.pagination.windows.tuning import Tuning
 
 PAGE = 20
 DAY = 86_400
@@ -108,6 +110,44 @@ def even(n: int, rng: random.Random) -> list[int]:
     return [start - 600 * (n - i) for i in range(n)]
 
 
+def msp(n: int, rng: random.Random) -> list[int]:
+    """An MSP's list: office days that grow in number, holidays, campaigns."""
+    found: list[int] = []
+    days = max(20, n // 25)
+    holiday = rng.randrange(26)
+    while len(found) < n:
+        day = int(days * rng.random() ** 2) if rng.random() < 0.6 else rng.randrange(days)
+        if day % 7 >= 5 and rng.random() < 0.93:
+            continue
+        if day // 7 % 26 == holiday and rng.random() < 0.8:
+            continue
+        hour = rng.gauss(11.5, 2.6) if rng.random() < 0.5 else rng.gauss(15, 1.5)
+        at = NOW - NOW % DAY - day * DAY + int(3600 * hour)
+        campaign = rng.randint(10, 60) if rng.random() < 0.02 else 0
+        found += [at + rng.randrange(300) for _ in range(campaign)] or [at]
+    return sorted(rng.sample(found, n))
+
+
+def regions(n: int, rng: random.Random) -> list[int]:
+    """Two offices half a world apart, of which one opened later; seasons; each morning a scheduled batch."""
+    found: list[int] = []
+    days = max(30, n // 12)
+    opened = rng.randrange(days // 3, days)
+    while len(found) < n:
+        day = rng.randrange(days)
+        if day % 7 >= 5 or rng.random() > 0.6 + 0.4 * cos(2 * pi * day / 365):
+            continue
+        kind = rng.random()
+        if kind < 0.15:
+            seconds = 6 * 3600 + rng.randrange(60)
+        elif kind < 0.6 and day < opened:
+            seconds = 22 * 3600 + rng.randrange(8 * 3600)
+        else:
+            seconds = 7 * 3600 + rng.randrange(9 * 3600)
+        found.append(NOW - NOW % DAY - (day + 2) * DAY + seconds)
+    return sorted(found)
+
+
 DISTRIBUTIONS: dict[str, Callable[[int, random.Random], list[int]]] = {
     f.__name__: f
     for f in (
@@ -122,6 +162,8 @@ DISTRIBUTIONS: dict[str, Callable[[int, random.Random], list[int]]] = {
         imported,
         dense_second,
         year_gaps,
+        msp,
+        regions,
     )
 }
 
@@ -182,6 +224,7 @@ class Outcome:
     pages: int
     peak_buffer: int
     longest_chain: int
+    spread: Spread | None = None
 
 
 def run(
@@ -196,11 +239,19 @@ def run(
     floor: int | None = None,
     buffer_pages: int = 180,
     tuning: Tuning | None = None,
+    spread: Spread | None = None,
 ) -> Outcome:
     """Read a list of ``times`` (ascending); ``inserts`` is the chance of a new record at each request."""
     rng = random.Random(seed)
     service, budget = Service(list(times)), Budget(limit, period)
-    core = WindowReader[int](concurrency=concurrency, floor=floor, buffer_pages=buffer_pages, tuning=tuning)
+    core = WindowReader[int](
+        concurrency=concurrency,
+        floor=floor,
+        ceiling=NOW,
+        spread=spread,
+        buffer_pages=buffer_pages,
+        tuning=tuning,
+    )
     events: list[tuple[float, int, PageRequest | None]] = []
     answers: dict[PageRequest, tuple[float, tuple[list[int], list[int], str | None]]] = {}
     now, count, peak = 0.0, 0, 0
@@ -230,7 +281,7 @@ def run(
     if emitted != list(range(len(emitted) - 1, -1, -1)) or len(emitted) < len(times):
         raise AssertionError("the stream differs from the serial one")
     longest = max(Counter(times).values(), default=0) // PAGE
-    return Outcome(now, service.requests, max(1, ceil(len(emitted) / PAGE)), peak, longest)
+    return Outcome(now, service.requests, max(1, ceil(len(emitted) / PAGE)), peak, longest, core.spread())
 
 
 def optimum(outcome: Outcome, concurrency: int, latency: float, limit: int | None, period: float) -> float:
@@ -262,11 +313,22 @@ def measure(
     limit: int | None,
     period: float,
     concurrency: int = 8,
+    bounded: bool = False,
+    tuning: Tuning | None = None,
 ) -> tuple[float, ...]:
     rows = []
     for seed in range(seeds):
         times = records(name, pages, seed)
-        found = run(times, latency=latency, concurrency=concurrency, limit=limit, period=period, seed=seed)
+        found = run(
+            times,
+            latency=latency,
+            concurrency=concurrency,
+            limit=limit,
+            period=period,
+            seed=seed,
+            floor=times[0] if bounded and times else None,
+            tuning=tuning,
+        )
         best = optimum(found, concurrency, latency, limit, period)
         serial = optimum(found, 1, latency, limit, period)
         extra = found.requests - found.pages

@@ -1,177 +1,31 @@
 """Where a list may be split for another reader, and whether that is worth its price.
 
-Nothing here decides which records are read, only how soon and with how many requests: `windows` keeps
-the partition right whatever is chosen here. The figures in `Tuning` were found with
-``benchmarks/window_simulator.py``; change them only with its table in hand.
+Nothing here decides which records are read, only how soon and with how many requests: `scheduler` keeps
+the partition right whatever is chosen here.
 
 A split wastes half a request on average (the page in which a reader meets the next one's first record) and
-a whole one if it finds nothing. The waste allowed grows with what is known of the list's length.
-Where to split is told by position and density, never by half of the time range: a year
-without a record would make that worthless.
+a whole one if it finds nothing. Where the request budget surely has slots to spare for the rest of the list,
+that costs nothing; where it has not, each may cost a minute. How much is left of a piece is told by how many
+records lie in stretches of time as long as it, nearby: a year without a record, or an import of thousands
+within minutes, would make any single density worthless. What was learnt of an earlier list of the account
+tells more, as long as it proves right.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import sub
 from typing import Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from timezest_async.pagination.places import BEGINNING, Place
-
-PAGE_SIZE = 20
+from timezest_async.pagination.pages import PAGE_SIZE
+from timezest_async.pagination.windows.coverage import Coverage
+from timezest_async.pagination.windows.hints import Hint
+from timezest_async.pagination.windows.pieces import Piece
+from timezest_async.pagination.windows.tuning import Tuning
 
 T = TypeVar("T")
-
-
-@frozen
-class Tuning:
-    """Every figure that the choice of splits depends on, in pages unless said otherwise.
-
-    Attributes:
-        free_waste: How many wasted requests any list may cost, in the end; a list of under 50 pages then
-            costs 2 more than its pages on average.
-        free_waste_growth: How fast that is reached, in requests per page read.
-        short: Below so many pages known, no more than ``free_waste``. (Some are estimates.)
-        waste_share: Wasted requests allowed per page read beyond ``waste_from``, for longer lists ..
-        waste_share_late: .. and per page beyond ``late_from``.
-        leap: How far ahead a reader goes at most.
-        leap_throttled: The same once the budget has run out, since readers then wait for it anyway.
-        smallest_half: Below this a piece is not worth halving.
-        smoothing: The weight of the newest page in a piece's density.
-        outlier: How many usual gaps the largest gap of a page may count for.
-        boldness_step: How much one surprise changes the boldness.
-        crowded: The share of the buffer from which on only what is needed soon is read.
-        thrifty_from: Where requests are scarcer than time (see `Planner`): how many are spent freely first ..
-        thrifty_reserve: .. and how many must then be left beyond the estimated rest of the list.
-    """
-
-    free_waste: float = 2.6
-    free_waste_growth: float = 0.5
-    short: float = 54
-    waste_share: float = 0.105
-    waste_from: float = 9
-    waste_share_late: float = 0.05
-    late_from: float = 160
-    leap: float = 24
-    leap_throttled: float = 48
-    smallest_half: float = 2
-    smoothing: float = 0.5
-    outlier: float = 8.0
-    boldness_step: float = 0.5
-    crowded: float = 0.5
-    thrifty_from: float = 40
-    thrifty_reserve: float = 5
-
-
-@frozen
-class PageRequest:
-    """One page to ask for: the user's own filter, narrowed by what is given here.
-
-    Attributes:
-        piece: Which piece of the list it belongs to.
-        cursor: The piece's ``next_page`` as the service gave it; it says everything. None: ask by the rest.
-        after: The record id for ``starting_after``, or None.
-        lo: Ask for ``created_at GTE lo`` (epoch seconds, UTC) as well, or None.
-        hi: Ask for ``created_at LT hi`` (epoch seconds, UTC) as well, or None.
-    """
-
-    piece: int
-    cursor: str | None
-    after: str | None
-    lo: int | None
-    hi: int | None
-
-
-@frozen
-class BufferedPage(Generic[T]):
-    """Records that wait for their turn, and how to read them again."""
-
-    items: Sequence[T]
-    cursor: str | None
-    after: str | None
-    place: Place = BEGINNING
-
-
-@define(eq=False)
-class Piece(Generic[T]):
-    """One cursor chain, and the records ``lo <= created_at < hi`` that it alone answers for.
-
-    Attributes:
-        lo: The bound that may still rise (None: the user's own); ``query_lo`` is the one that is sent.
-        cursor: Where the next request goes on; with ``after``, as in `PageRequest`.
-        complete: Whether nothing is left to ask.
-        disordered: Whether a page was not newest first.
-        position: The time of the last record received, or None before the first.
-        seconds_per_record: The local density, smoothed, or None while unknown.
-        kept: Records received that belong to the piece.
-        place: Where its chain stands, should a cursor be of no use.
-        planned: The pages that a split left to it by estimate (0: no estimate), when it had received
-            ``kept_before_plan`` records.
-    """
-
-    number: int
-    lo: int | None
-    hi: int | None
-    query_lo: int | None
-    cursor: str | None = None
-    after: str | None = None
-    in_flight: PageRequest | None = None
-    complete: bool = False
-    disordered: bool = False
-    position: int | None = None
-    seconds_per_record: float | None = None
-    requests: int = 0
-    kept: int = 0
-    planned: float = 0.0
-    kept_before_plan: int = 0
-    place: Place = BEGINNING
-    pages: deque[BufferedPage[T]] = Factory(deque[BufferedPage[T]])
-
-    @property
-    def wasted(self) -> float:
-        """Requests beyond what the records would have needed in full pages."""
-        return self.requests - self.kept / PAGE_SIZE
-
-    def owns(self, time: int) -> bool:
-        """Tell whether a record created at ``time`` is this piece's to hand over."""
-        return (self.lo is None or time >= self.lo) and (self.hi is None or time < self.hi)
-
-
-@define
-class Density:
-    """Seconds per record, over all that was read."""
-
-    seconds: float = 0.0
-    records: int = 0
-
-    @property
-    def average(self) -> float:
-        """The mean, silences included; 0 while nothing is known."""
-        return self.seconds / self.records if self.records else 0.0
-
-    def observe(self, piece: Piece[T], times: Sequence[int], tuning: Tuning) -> None:
-        """Learn from a page (newest first) that ``piece`` received, before its position moves on.
-
-        One silence, such as a year without a record, says little of what follows it. So for the piece's own
-        density, the largest gap of a page counts as at most ``tuning.outlier`` usual ones.
-        """
-        known = times if piece.position is None else [piece.position, *times]
-        count = len(known) - 1
-        if count < 1:
-            return
-        span = known[0] - known[-1]
-        self.seconds += span
-        self.records += count
-        local = float(span)
-        if count > 1:
-            largest = max(map(sub, known, known[1:]))
-            usual = max((span - largest) / (count - 1), piece.seconds_per_record or 0.0)
-            local = span - largest + min(largest, tuning.outlier * usual)
-        previous = local / count if piece.seconds_per_record is None else piece.seconds_per_record
-        piece.seconds_per_record = previous + tuning.smoothing * (local / count - previous)
 
 
 @frozen
@@ -187,128 +41,248 @@ class Split(Generic[T]):
     rest: float
 
 
+@frozen
+class _Prospect:
+    """What is left to read, and what may be wasted on it.
+
+    Attributes:
+        remaining: The pages left of each unread piece; None where its end is unknown.
+        allowed: Requests that may still be wasted to halve what is left ..
+        allowed_ahead: .. and to find out where the list ends.
+        is_thrifty: Whether only one look ahead is worth it, since one reader alone uses the budget up.
+    """
+
+    remaining: Sequence[float | None]
+    allowed: float
+    allowed_ahead: float
+    is_thrifty: bool
+
+
 @define
 class Planner:
     """Chooses splits. Holds what was learnt about the whole list.
 
     Attributes:
+        readers: How many requests may be in flight at once.
+        room: How many pages may be in flight or wait for their turn.
         floor: The oldest time (epoch seconds) that the user's filter admits, if it is known. Only a hint.
+        ceiling: The newest time that a record may have, if it is known. Only a hint.
+        hint: What is known of the spread of the list's records.
         pages: Pages received.
         closed_waste: Requests wasted by pieces that are complete.
         throttled: Whether the request budget has ever run out.
-        boldness: Which of two densities to believe, the local one and the average: 0 the denser, 1 the
-            sparser.
-        surprised: Whether an estimate was ever wrong by more than a factor of two.
         slot_seconds: Seconds in which the budget renews one request, if a list that one reader would read at
             that pace anyway is to be read thriftily; None: never.
         latency: Seconds that a page takes, smoothed, if measured.
     """
 
+    readers: int = 8
+    room: int = 180
     floor: int | None = None
-    tuning: Tuning = Tuning()
+    ceiling: int | None = None
+    hint: Hint = Factory(Hint)
+    tuning: Tuning = Factory(Tuning)
     pages: int = 0
     closed_waste: float = 0.0
     throttled: bool = False
-    boldness: float = 0.5
-    surprised: bool = False
-    density: Density = Factory(Density)
     slot_seconds: float | None = None
     latency: float | None = None
+    _coverage: Coverage = Factory(Coverage)
+
+    def opening(self, slots: int | None) -> Iterator[int]:
+        """Give the times, from older to newer, to part a list at before anything of it is read."""
+        if slots is not None:
+            slots -= 1
+        if self.hint.spread is not None:
+            yield from self._opening_by_hint(slots)
+        elif self.floor is not None and self.ceiling is not None and self.room >= 2 * self.tuning.leap:
+            parts = 1 + min(self.tuning.blind, self.readers - 1, self.readers if slots is None else slots)
+            if self.slot_seconds is not None:
+                parts = min(parts, 2)
+            seconds = self.ceiling - self.floor
+            yield from (self.floor + seconds * part // parts for part in range(1, parts) if seconds >= parts)
+
+    def _opening_by_hint(self, slots: int | None) -> Iterator[int]:
+        low, high = self.hint.range(self.floor)
+        pages = self.hint.records(low, high) / PAGE_SIZE
+        if slots is not None and slots < pages + self.readers and (self.slot_seconds or slots > pages):
+            return
+        near = min(pages, self.room)
+        parts = min(self.readers, round(near))
+        for part in range(1, parts):
+            cut = self.hint.cut(low, high, (pages - near + near * part / parts) * PAGE_SIZE)
+            if cut is not None and cut > low:
+                yield cut
 
     def choose(self, unread: Sequence[Piece[T]], slots: int | None) -> Split[T] | None:
         """Return the split that gains most, or None when none is worth a request.
 
         Args:
             unread: The pieces that are not complete, newest first.
-            slots: The requests that the budget would let through now, or None without a budget.
+            slots: The requests that the budget would let through now, this one included, or None without a
+                budget.
         """
-        remaining = [self.remaining(piece) for piece in unread]
-        if not self._affordable(unread, remaining):
-            return None
-        # One reader alone uses the budget up, so every wasted request may cost a wait for its renewal. Only
-        # looking for the end is worth that, until what is left is known to fit.
-        only_leap = self._thrifty(remaining, slots)
+        prospect = self._prospect(unread, slots)
+        tuning = self.tuning
+        leap = self._leap()
+        if prospect.is_thrifty and slots is not None:
+            leap = max(1.0, slots / 2)
+        share = sum(leap if pages is None else pages for pages in prospect.remaining) / self.readers
+        smallest = max(2 * tuning.smallest_half, tuning.smallest_share * share)
         best: Split[T] | None = None
         best_gain = 0.0
-        leap = self.tuning.leap_throttled if self.throttled else self.tuning.leap
-        for piece, pages in zip(unread, remaining, strict=True):
-            if piece.position is None or piece.seconds_per_record is None or piece.disordered:
+        for piece, pages in zip(unread, prospect.remaining, strict=True):
+            allowed, gain = (
+                (prospect.allowed_ahead, 2 * leap) if pages is None else (prospect.allowed, float(pages))
+            )
+            if allowed < 1 or gain <= best_gain or piece.position is None or piece.disordered:
                 continue
-            if pages is not None and pages < 2 * self.tuning.smallest_half:
+            if pages is None:
+                split = self._look_ahead(piece, leap)
+            elif pages < smallest:
                 continue
-            if only_leap and (pages is not None or len(unread) > 1):
-                continue
-            ahead = leap if pages is None else min(pages / 2, leap)
-            gain = leap if pages is None else pages / 2
-            lower = self._lower(piece)
-            # The service need not understand times before 1970.
-            at = min(piece.position, max(0, piece.position - round(ahead * PAGE_SIZE * self._spacing(piece))))
-            if lower is not None and at <= lower:
-                at = (piece.position + lower + 1) // 2
-            if gain > best_gain and (lower is None or at > lower):
-                best, best_gain = Split(piece, at, ahead, 0.0 if pages is None else pages - ahead), gain
+            else:
+                idle = self.readers - sum(one.in_flight is not None for one in unread)
+                parts = max(
+                    2, min(int(allowed) + 1, idle + 1, round(pages / max(share, tuning.smallest_half)))
+                )
+                split = self._part(piece, pages, parts, leap)
+            if split is not None:
+                best, best_gain = split, gain
         return best
 
-    def learn(self, piece: Piece[T]) -> None:
-        """Compare a piece that is complete with what was planned for it."""
-        self.closed_waste += piece.wasted
-        overshot = piece.kept == 0
-        if not overshot and not piece.planned:
+    def observe(self, piece: Piece[T], times: Sequence[int], *, is_last: bool) -> None:
+        """Learn from a page's records that are the piece's own, before its position moves on."""
+        tuning = self.tuning
+        before = piece.position
+        upper = before if before is not None else piece.hi
+        known = [*times] if upper is None else [upper, *times]
+        self._coverage.add_page(known)
+        if len(known) > 1:
+            self.hint.compare(known[-1], known[0], len(known) - 1)
+        if is_last and known and (lower := self._lower(piece)) is not None and known[-1] > lower:
+            self._coverage.add(lower, known[-1], 0)
+            self.hint.compare(lower, known[-1], 0)
+        if before is None:
+            known = [*times]
+        count = len(known) - 1
+        if count < 1:
             return
-        pages = (piece.kept - piece.kept_before_plan) / PAGE_SIZE
-        step = 0.0
-        if overshot or pages > 2 * piece.planned:
-            step = -self.tuning.boldness_step
-        elif pages < piece.planned / 2:
-            step = self.tuning.boldness_step
-        self.boldness = min(1.0, max(0.0, self.boldness + step))
-        self.surprised = self.surprised or step != 0
+        local = span = float(known[0] - known[-1])
+        if count > 1:
+            largest = max(map(sub, known, known[1:]))
+            usual = max((span - largest) / (count - 1), piece.seconds_per_record or 0.0)
+            local = span - largest + min(largest, tuning.outlier * usual)
+        previous = local / count if piece.seconds_per_record is None else piece.seconds_per_record
+        piece.seconds_per_record = previous + tuning.smoothing * (local / count - previous)
+
+    def learn(self, piece: Piece[T], newer: Piece[T] | None, older: Piece[T] | None) -> None:
+        """Compare a piece that is complete with what was planned for it, for those beside it."""
+        if piece.kept:
+            self.closed_waste += piece.wasted
+        elif piece.was_chosen:
+            self.closed_waste += piece.wasted
+            if newer is not None:
+                newer.boldness *= self.tuning.overshot
+        if older is not None and piece.since_plan < piece.planned / 2:
+            older.boldness = min(1.0, older.boldness + self.tuning.undershot)
+
+    def observe_latency(self, seconds: float) -> None:
+        """Learn how long a page took."""
+        self.latency = seconds if self.latency is None else self.latency + 0.2 * (seconds - self.latency)
 
     def remaining(self, piece: Piece[T]) -> float | None:
         """Estimate the pages that a piece has yet to read; None where its end is unknown."""
         lower = self._lower(piece)
         if lower is None:
             return None
-        if piece.position is None or piece.seconds_per_record is None:
-            return 0.0
-        # A list of one instant has no density: what is older than it may be anything.
-        return (piece.position - lower) / max(self._spacing(piece) * PAGE_SIZE, 1e-3)
+        if piece.position is None:
+            return max(piece.planned, 1.0)
+        estimate = self._estimate(piece, piece.position, lower)
+        if not piece.planned:
+            piece.plan(estimate)
+        return max(estimate, self._overdue(piece))
 
-    def observe_latency(self, seconds: float) -> None:
-        """Learn how long a page took."""
-        self.latency = seconds if self.latency is None else self.latency + 0.2 * (seconds - self.latency)
+    def _estimate(self, piece: Piece[T], position: int, lower: int) -> float:
+        expected = self.hint.expected(lower, position)
+        if seconds := self.hint.untold(lower, position):
+            records, known = self._coverage.within(lower - seconds, position + seconds)
+            spacing = known / records if records else piece.seconds_per_record or 0.0
+            # A list of one instant has no density: what is older than it may be anything.
+            expected += seconds / max(spacing, 1e-4)
+        return expected / PAGE_SIZE
 
-    def _thrifty(self, remaining: Sequence[float | None], slots: int | None) -> bool:
-        if self.slot_seconds is None or self.latency is None or slots is None:
-            return False
-        if self.latency >= self.slot_seconds:
-            return False
-        if not self.throttled and self.pages <= self.tuning.thrifty_from:
-            return False
-        rest = sum(slots if pages is None else 1.2 * pages for pages in remaining)
-        return rest + self.tuning.thrifty_reserve > slots
+    def _overdue(self, piece: Piece[T]) -> float:
+        """Expect more of a piece that has had more pages than planned, the more the longer."""
+        return self.tuning.doubling * max(0.0, piece.since_plan - piece.planned) if piece.planned else 0.0
+
+    def _look_ahead(self, piece: Piece[T], leap: float) -> Split[T] | None:
+        position = piece.position or 0
+        seconds = self._distance(piece, leap, piece.boldness * self.tuning.open_boldness)
+        # The service need not understand times before 1970.
+        return Split(piece, min(position, max(0, position - round(seconds))), leap, 0.0)
+
+    def _part(self, piece: Piece[T], pages: float, parts: int, leap: float) -> Split[T] | None:
+        """Cut the oldest of several equal parts off a piece, or all that is far away."""
+        position, lower = piece.position or 0, self._lower(piece) or 0
+        at = self.hint.cut(lower, position, max(pages / parts, pages - leap) * PAGE_SIZE)
+        if at is None:
+            at = lower + round((position - lower) / parts)
+            far = leap if piece.boldness == 1 else min(leap, pages * (1 - 1 / parts))
+            at = max(at, position - round(self._distance(piece, far, piece.boldness)))
+            if pages == self._overdue(piece):
+                near = (piece.seconds_per_record or 0.0) * PAGE_SIZE * pages / 2
+                at = max(at, position - round(near))
+            if at <= lower:
+                at = (position + lower + 1) // 2
+            at = min(at, position)
+        if at <= lower:
+            return None
+        ahead = pages * (position - at) / max(1, position - lower)
+        return Split(piece, at, ahead, pages - ahead)
+
+    def _distance(self, piece: Piece[T], pages: float, boldness: float) -> float:
+        """Estimate the seconds that so many pages reach back from the piece's position."""
+        local = (piece.seconds_per_record or 0.0) * pages * PAGE_SIZE
+        wide = self._coverage.reach(piece.position or 0, pages * PAGE_SIZE)
+        denser, sparser = min(local, wide), max(local, wide)
+        if not denser:
+            return sparser * boldness
+        return float(denser ** (1 - boldness) * sparser**boldness)
+
+    def _leap(self) -> float:
+        if self.throttled:
+            return min(self.tuning.leap_throttled, max(1.0, self.room / 2))
+        return min(self.tuning.leap, max(1.0, self.room / 6), self.tuning.first_leap + self.pages)
 
     def _lower(self, piece: Piece[T]) -> int | None:
-        return self.floor if piece.lo is None else piece.lo
+        if piece.lo is not None:
+            return piece.lo
+        return self.hint.oldest(piece.position) if self.floor is None else self.floor
 
-    def _spacing(self, piece: Piece[T]) -> float:
-        """Estimate the seconds per record in what is older than the piece's position."""
-        local, average = piece.seconds_per_record or 0.0, self.density.average
-        denser, sparser = min(local, average), max(local, average)
-        if not denser:
-            return sparser * self.boldness
-        return float(denser ** (1 - self.boldness) * sparser**self.boldness)
-
-    def _affordable(self, unread: Sequence[Piece[T]], remaining: Sequence[float | None]) -> bool:
-        """Tell whether one more request may be risked, for what is known of the list's length."""
+    def _prospect(self, unread: Sequence[Piece[T]], slots: int | None) -> _Prospect:
+        """Estimate what is left to read, and what may be wasted on it."""
         tuning = self.tuning
+        remaining = [self.remaining(piece) for piece in unread]
         wasted = self.closed_waste + sum(1.0 if piece.position is None else 0.5 for piece in unread)
-        known = float(self.pages)
-        if not self.surprised:
-            known += sum(min(pages or 0.0, tuning.leap) for pages in remaining)
-        free = min(tuning.free_waste_growth * known, tuning.free_waste)
-        if known < tuning.short:
-            return wasted + 1 <= free
-        share = tuning.waste_share * (min(known, tuning.late_from) - tuning.waste_from)
-        share += tuning.waste_share_late * max(0.0, known - tuning.late_from)
-        return wasted + 1 <= max(free, share)
+        rest = sum(pages or 0.0 for pages in remaining)
+        near = sum(min(pages or 0.0, tuning.leap) for pages in remaining)
+        known = self.pages + min(near, tuning.trust * self.pages)
+        allowed = min(tuning.free_waste, known * tuning.free_waste_growth)
+        allowed += tuning.waste_share * min(known, tuning.late_from)
+        allowed += tuning.waste_share_late * max(0.0, known - tuning.late_from)
+        if slots is None:
+            return _Prospect(remaining, allowed - wasted, allowed - wasted, is_thrifty=False)
+        needed = (rest - sum(piece.in_flight is not None for piece in unread)) * tuning.margin
+        needed += len(unread) / 2 + tuning.reserve
+        is_open = None in remaining
+        if self.slot_seconds is not None and self.latency is not None and self.latency < self.slot_seconds:
+            if is_open or needed >= slots:
+                may_look = is_open and len(unread) == 1 and not self.throttled and wasted <= 0.5
+                return _Prospect(remaining, 0.0, float(may_look), is_thrifty=True)
+            return _Prospect(remaining, allowed - wasted, allowed - wasted, is_thrifty=False)
+        if is_open:
+            needed += max(tuning.leap, tuning.open_share * (self.pages + rest))
+        tight = min(allowed, tuning.tight_waste + tuning.tight_share * known)
+        within = allowed if needed < slots else tight
+        return _Prospect(remaining, within - wasted, allowed - wasted, is_thrifty=False)

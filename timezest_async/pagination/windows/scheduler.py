@@ -23,18 +23,16 @@ No I/O, clock or asyncio here, and nothing about records but their times.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import ge
+from operator import lt
 from typing import Generic, Literal, TypeVar
 
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination.places import BEGINNING, ConcurrentPosition, Place, WindowPosition
-from timezest_async.pagination.windows.planner import (
-    BufferedPage,
-    PageRequest,
-    Piece,
-    Planner,
-    Tuning,
-)
+from timezest_async.pagination.windows.hints import Hint
+from timezest_async.pagination.windows.pieces import BufferedPage, PageRequest, Piece
+from timezest_async.pagination.windows.planner import Planner
+from timezest_async.pagination.windows.spreads import Sampler, Spread
+from timezest_async.pagination.windows.tuning import Tuning
 
 T = TypeVar("T")
 
@@ -55,6 +53,9 @@ class WindowReader(Generic[T]):
         buffer_pages: How many pages may be in flight or wait for their turn together, 1 or more.
         floor: The oldest ``created_at`` (epoch seconds, UTC) that the user's filter admits, if any. It helps
             to choose splits; a wrong one costs time, never records.
+        ceiling: The newest ``created_at`` that a record may have, such as the present, if it is known. With
+            ``floor``, several readers start at once. A hint as well.
+        spread: What `spread` told of an earlier list of the account. A hint as well.
         slot_seconds: Seconds in which the budget renews one request (60 s for 180).
         state: What `state` returned in an earlier reading, to go on from there.
         tuning: Figures for choosing splits; the default is the one that simulation found best.
@@ -69,6 +70,8 @@ class WindowReader(Generic[T]):
         concurrency: int | Literal["auto"] = "auto",
         buffer_pages: int = 180,
         floor: int | None = None,
+        ceiling: int | None = None,
+        spread: Spread | None = None,
         slot_seconds: float = 60 / 180,
         state: ConcurrentPosition | None = None,
         tuning: Tuning | None = None,
@@ -82,7 +85,11 @@ class WindowReader(Generic[T]):
         self.buffered_pages: int = 0
         self._buffer_pages = buffer_pages
         self._planner = Planner(
+            readers=readers,
+            room=buffer_pages,
             floor=floor,
+            ceiling=ceiling,
+            hint=Hint(spread),
             tuning=tuning or Tuning(),
             slot_seconds=slot_seconds if concurrency == "auto" else None,
         )
@@ -90,6 +97,8 @@ class WindowReader(Generic[T]):
         self._sent: dict[int, Piece[T]] = {}
         self._last_number = 0
         self._taken: tuple[Piece[T], BufferedPage[T]] | None = None
+        self._sampler = Sampler() if state is None else None
+        self._is_begun = state is not None
         if state is None:
             self._add(0, lo=None, hi=None)
         else:
@@ -115,6 +124,11 @@ class WindowReader(Generic[T]):
         Returns:
             The request, or None when none is worth sending before the next page arrives or is taken.
         """
+        if not self._is_begun:
+            self._is_begun = True
+            for at in self._planner.opening(slots):
+                if self._pieces[0].owns(at):
+                    self._split(self._pieces[0], at)
         if slots is not None and slots <= 1:
             self._planner.throttled = True
         if len(self._sent) >= self.concurrency:
@@ -134,10 +148,10 @@ class WindowReader(Generic[T]):
         split = self._planner.choose(unread, slots)
         if split is None:
             return None
-        older = self._add(self._pieces.index(split.victim) + 1, lo=split.victim.lo, hi=split.at)
-        split.victim.lo = split.at
-        split.victim.planned, split.victim.kept_before_plan = split.ahead, split.victim.kept
-        older.planned = split.rest
+        older = self._split(split.victim, split.at)
+        split.victim.plan(split.ahead)
+        older.plan(split.rest)
+        older.was_chosen = True
         return self._send(older)
 
     def page_arrived(
@@ -166,24 +180,28 @@ class WindowReader(Generic[T]):
         if seconds is not None:
             self._planner.observe_latency(seconds)
         last = piece.position
-        if all(map(ge, times, times[1:])) and (not times or last is None or last >= times[0]):
-            self._planner.density.observe(piece, times, self._planner.tuning)
-        else:
+        if any(map(lt, times, times[1:])) or (times and last is not None and last < times[0]):
             piece.disordered = True
         mine = [index for index, time in enumerate(times) if piece.owns(time)]
         reached_next = len(mine) < len(times) and piece.lo is not None and times[-1] < piece.lo
         if len(mine) < len(times):
             times, items = [times[index] for index in mine], [items[index] for index in mine]
+        is_last = next_cursor is None or (reached_next and not piece.disordered)
+        if not piece.disordered:
+            self._planner.observe(piece, times, is_last=is_last)
         if items:
             piece.position = times[-1]
             piece.kept += len(items)
-            piece.pages.append(BufferedPage(items, request.cursor, request.after, piece.place))
+            piece.pages.append(BufferedPage(items, times, request.cursor, request.after, piece.place))
             self.buffered_pages += 1
         piece.place = place or piece.place
         piece.cursor, piece.after = next_cursor, None
-        if next_cursor is None or (reached_next and not piece.disordered):
+        if is_last:
             piece.complete = True
-            self._planner.learn(piece)
+            beside = self._pieces.index(piece)
+            newer = self._pieces[beside - 1] if beside else None
+            older = self._pieces[beside + 1] if beside + 1 < len(self._pieces) else None
+            self._planner.learn(piece, newer, older)
             self._drop_if_done(piece)
         return not piece.complete
 
@@ -199,8 +217,14 @@ class WindowReader(Generic[T]):
         page = piece.pages.popleft()
         self.buffered_pages -= 1
         self._taken = piece, page
+        if self._sampler is not None:
+            self._sampler.add(page.times)
         self._drop_if_done(piece)
         return page.items
+
+    def spread(self) -> Spread | None:
+        """Tell how the records are spread over time; None before all of a list was taken."""
+        return self._sampler.spread(self._planner.floor) if self.finished and self._sampler else None
 
     @property
     def place_taken(self) -> Place:
@@ -234,7 +258,7 @@ class WindowReader(Generic[T]):
             if handed_over:
                 if last_id is None:
                     raise ValueError("last_id is needed where only a part of a page was handed over")
-                page = BufferedPage(page.items, None, last_id, place)
+                page = BufferedPage(page.items, page.times, None, last_id, place)
             is_first = bool(self._pieces) and self._pieces[0] is piece
             remaining[: int(is_first)] = [self._describe(piece, page)]
         return ConcurrentPosition(tuple(remaining))
@@ -263,6 +287,15 @@ class WindowReader(Generic[T]):
         piece = Piece[T](self._last_number, lo=lo, hi=hi, query_lo=lo)
         self._pieces.insert(index, piece)
         return piece
+
+    def _split(self, victim: Piece[T], at: int) -> Piece[T]:
+        """Leave what is older than ``at`` to a new piece."""
+        older = self._add(self._pieces.index(victim) + 1, lo=victim.lo, hi=at)
+        older.boldness = victim.boldness
+        victim.lo = at
+        if victim.is_fresh:
+            victim.query_lo = at
+        return older
 
     def _send(self, piece: Piece[T]) -> PageRequest:
         request = PageRequest(piece.number, piece.cursor, piece.after, piece.query_lo, piece.hi)

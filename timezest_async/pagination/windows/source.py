@@ -19,7 +19,7 @@ from timezest_async.pagination.places import ConcurrentPosition, Place, QueryPos
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
-from timezest_async.pagination.windows.planner import PageRequest
+from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.serialization.decoding import Page
 
