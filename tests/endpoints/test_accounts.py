@@ -64,5 +64,5 @@ def test_checkpoints_of_earlier_versions_have_no_account() -> None:
     text = Checkpoint("/agents", ("",), position={"after": "agnt_1"}).to_text()
     assert "account" not in text
     assert Checkpoint.from_text(text).of_account("a") == Checkpoint.from_text(text)
-    with pytest.raises(InvalidRequestError, match="no checkpoint"):
+    with pytest.raises(InvalidRequestError, match="not a checkpoint"):
         Checkpoint.from_text(text[:-1] + ',"account":7}')

@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from tests.servers.list_service import Service, evaluator, record
 from tests.support import examples
 from timezest_async import Checkpoint, F, PaginationError, TimeZestError, UnexpectedResponseError
-from timezest_async.pagination.links import follow
+from timezest_async.pagination.pages import follow_link
 
 LIST = yarl.URL("https://gateway.test/tenant/v1/scheduling_requests")
 TEXTS = ["a~EQ~b", "a~EQ~b~AND~c~IN~d,e", 'a~LIKE~"x y+z & é = 100%"', ""]
@@ -77,7 +77,7 @@ def test_any_link_leads_along_our_query(
     link = str(LIST.with_query(whole))
     for name in spoils:
         link = SPOILS[name](link)
-    url = follow(link + fragment, page_url, LIST, str)
+    url = follow_link(link + fragment, page_url, LIST, str)
     assert (url.origin(), url.raw_path, url.raw_fragment) == (LIST.origin(), LIST.raw_path, "")
     assert parameters(url.raw_query_string, filters=True) == ([("filter", text)] if text else [])
     sent = urlsplit("?" + link.rpartition("?")[2]).query
@@ -101,7 +101,7 @@ def test_any_link_leads_along_our_query(
 )
 def test_another_origin_is_refused_with_the_way_out(link: str) -> None:
     with pytest.raises(PaginationError, match=r"leads to .*away from https://gateway.test: .*base_url"):
-        follow(link, LIST, LIST, str)
+        follow_link(link, LIST, LIST, str)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_another_origin_is_refused_with_the_way_out(link: str) -> None:
 )  # fmt: skip
 def test_what_is_no_link_is_refused(link: str) -> None:
     with pytest.raises(PaginationError):
-        follow(link, LIST, LIST, str)
+        follow_link(link, LIST, LIST, str)
 
 
 RECORDS = [
@@ -170,7 +170,7 @@ texts = st.one_of(
 def test_any_text_leads_along_our_query_or_is_refused(link: str) -> None:
     page_url = LIST.with_query({"filter": TEXTS[0]})
     try:
-        url = follow(link, page_url, LIST, str)
+        url = follow_link(link, page_url, LIST, str)
     except PaginationError:
         return
     assert (url.origin(), url.raw_path) == (LIST.origin(), LIST.raw_path)

@@ -512,7 +512,7 @@ async def test_checkpoints_are_told_apart() -> None:
     ],
 )
 def test_other_text_is_no_checkpoint(text: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="no checkpoint"):
+    with pytest.raises(InvalidRequestError, match="not a checkpoint"):
         Checkpoint.from_text(text)
 
 

@@ -19,7 +19,7 @@ from tests.wires import EVERY_TYPE, KINDS, json_values, smallest, texts, typed, 
 from timezest_async.errors import TimeZestError, UnexpectedResponseError
 from timezest_async.models import Agent, AssociatedEntity, Resource, SchedulingRequest, Status
 from timezest_async.pagination import PageReader
-from timezest_async.pagination.gaps import Gap
+from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.redaction import Secret
 from timezest_async.serialization.converter import configure_converter, make_converter
 from timezest_async.serialization.decoding import MAX_UNKNOWN, PageDecoder
@@ -65,7 +65,7 @@ def outcome(body: bytes, decoder: PageDecoder[Any]) -> Any:
     try:
         page = at_once(reader.fetch(BASE / "list"))
         for record in page.data:
-            if isinstance(record, Gap):
+            if isinstance(record, Placeholder):
                 raise record.error
     except UnexpectedResponseError as error:
         return str(error), error.body_start, error.status, error.retryable

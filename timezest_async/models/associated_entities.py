@@ -9,11 +9,11 @@ import attrs
 from timezest_async.errors import InvalidRequestError
 from timezest_async.models.dicts import AssociatedEntityDict
 from timezest_async.models.enums import TICKET_TYPES, EntityType
-from timezest_async.models.record import ABSENT, Record, known
+from timezest_async.models.record import ABSENT, Record, enum_or_str
 
 
 def _entity_type(value: EntityType | str) -> EntityType | str:
-    word: EntityType | str = known(EntityType, value)
+    word: EntityType | str = enum_or_str(EntityType, value)
     return word
 
 

@@ -8,16 +8,16 @@ import attrs
 
 from timezest_async.models.dicts import AgentDict, AppointmentTypeDict, TeamDict
 from timezest_async.models.enums import AgentRole, TeamType
-from timezest_async.models.record import ABSENT, Record, known, utc_or_none
+from timezest_async.models.record import ABSENT, Record, enum_or_str, utc_or_none
 
 
 def _agent_role(value: AgentRole | str | None) -> AgentRole | str | None:
-    word: AgentRole | str | None = known(AgentRole, value)
+    word: AgentRole | str | None = enum_or_str(AgentRole, value)
     return word
 
 
 def _team_type(value: TeamType | str | None) -> TeamType | str | None:
-    word: TeamType | str | None = known(TeamType, value)
+    word: TeamType | str | None = enum_or_str(TeamType, value)
     return word
 
 

@@ -89,7 +89,7 @@ class Record(Generic[D]):
         object.__setattr__(self, "_nulls", tuple(nulls))
 
     def to_dict(self) -> D:
-        """Give the JSON object that the service would send for this record, unknown fields included.
+        """Return the JSON object that the service would send for this record, unknown fields included.
 
         Returns:
             A new dictionary of plain JSON values; changing it does not change the record.
@@ -207,7 +207,7 @@ def as_tuple(values: Iterable[Any] | None) -> tuple[Any, ...]:
     return cast("tuple[Any, ...]", values) if values is None or values is ABSENT else tuple(values)
 
 
-def known(words: type[_Word], value: Any) -> Any:
+def enum_or_str(words: type[_Word], value: Any) -> Any:
     """Turn a known text into its enum member; leave any other value alone, None and ABSENT included."""
     try:
         return words(value)

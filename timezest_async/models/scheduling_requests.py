@@ -12,7 +12,7 @@ from timezest_async.models import time_zones
 from timezest_async.models.associated_entities import AssociatedEntity
 from timezest_async.models.dicts import ResourceReferenceDict, SchedulingRequestDict
 from timezest_async.models.enums import Status
-from timezest_async.models.record import ABSENT, Record, as_tuple, known, utc, utc_or_none
+from timezest_async.models.record import ABSENT, Record, as_tuple, enum_or_str, utc, utc_or_none
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ _KINDS_BY_PREFIX = {"agnt": "agent", "team": "team"}
 
 
 def _status(value: Status | str) -> Status | str:
-    word: Status | str = known(Status, value)
+    word: Status | str = enum_or_str(Status, value)
     return word
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final, Generic, TypeVar
 import yarl
 
 from timezest_async.errors import PaginationError
-from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PageReader
 from timezest_async.pagination.places import BEGINNING, Place
 from timezest_async.pagination.queries import Query
+from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Chain(Generic[T]):
         Raises:
             PaginationError: It has.
         """
-        times: list[datetime] = [record.created_at for record in records if type(record) is not Gap]
+        times: list[datetime] = [record.created_at for record in records if type(record) is not Placeholder]
         if not times:
             return
         if self._beginning is None:
@@ -171,7 +171,7 @@ async def leads_on(
     cursor: str | None,
     backwards: bool = False,
 ) -> bool:
-    """Tell whether a page leads on from a place, rather than to the list's beginning.
+    """Return whether a page leads on from a place, rather than to the list's beginning.
 
     One that goes back behind the place does where the service only keeps no order. It does not where the
     record of its cursor is gone: then the service has begun again.

@@ -50,14 +50,14 @@ class Checkpoint:
         return cls(path, queries, backwards, position, account)
 
     def for_other_key(self) -> Self:
-        """Give the same place for whichever API key: for a new key of the same account.
+        """Return the same place for whichever API key: for a new key of the same account.
 
         With the key of another account a list would go on among records that are not those it began with.
         """
         return attrs.evolve(self, account=None)
 
     def of_account(self, account: str | None) -> Self:
-        """Give the same place with an account's digest.
+        """Return the same place with an account's digest.
 
         Raises:
             InvalidRequestError: It is another account's.
@@ -92,12 +92,14 @@ class Checkpoint:
         try:
             value: Any = json.loads(text)
         except (TypeError, ValueError, RecursionError):
-            raise _no_checkpoint("it is not JSON") from None
+            raise _not_a_checkpoint("it is not JSON") from None
         if not is_json_object(value) or "timezest_checkpoint" not in value:
-            raise _no_checkpoint("it lacks the mark of a checkpoint")
+            raise _not_a_checkpoint("it lacks the mark of a checkpoint")
         version = value.pop("timezest_checkpoint")
         if version != _VERSION:
-            raise _no_checkpoint(f"it is of version {version!r}, and this package reads version {_VERSION}")
+            raise _not_a_checkpoint(
+                f"it is of version {version!r}, and this package reads version {_VERSION}"
+            )
         path, queries = value.pop("path", None), value.pop("queries", None)
         backwards, position = value.pop("backwards", None), value.pop("position", None)
         account = value.pop("account", None)
@@ -109,24 +111,26 @@ class Checkpoint:
             or not is_json_object(position)
             or not isinstance(account, str | None)
         ):
-            raise _no_checkpoint("its members are not those of a checkpoint")
+            raise _not_a_checkpoint("its members are not those of a checkpoint")
         return cls(path, tuple(queries), backwards, position, account)
 
 
 def is_json_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Tell whether parsed JSON is an object."""
+    """Return whether parsed JSON is an object."""
     return isinstance(value, dict)
 
 
 def is_json_array(value: object) -> TypeGuard[list[Any]]:
-    """Tell whether parsed JSON is an array."""
+    """Return whether parsed JSON is an array."""
     return isinstance(value, list)
 
 
 def is_list_of_text(value: object) -> TypeGuard[list[str]]:
-    """Tell whether parsed JSON is an array of strings."""
+    """Return whether parsed JSON is an array of strings."""
     return is_json_array(value) and all(isinstance(item, str) for item in value)
 
 
-def _no_checkpoint(reason: str) -> InvalidRequestError:
-    return InvalidRequestError(f"this text is no checkpoint: {reason}; give what Checkpoint.to_text() wrote")
+def _not_a_checkpoint(reason: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"this text is not a checkpoint: {reason}; give what Checkpoint.to_text() wrote"
+    )

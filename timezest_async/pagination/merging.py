@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.places import MergedPosition
-from timezest_async.pagination.sources import QuerySource, Source, Trouble, begin, cancel, look_at
+from timezest_async.pagination.sources import (
+    FirstFailure,
+    QuerySource,
+    Source,
+    begin,
+    cancel,
+    consume_exception,
+)
 
 T = TypeVar("T")
 
@@ -52,9 +59,9 @@ class MergedSource(Source[T]):
         # Sources that resume may first give records created since the checkpoint, from before its place.
         self._resuming = set(self._dry) if self._second is not None else set[int]()
         self._failure: PaginationError | None = None
-        self._trouble = Trouble()
+        self._first_failure = FirstFailure()
         for source in sources:
-            source.trouble = self._trouble
+            source.first_failure = self._first_failure
 
     def start(self) -> None:
         """Begin to read every query."""
@@ -62,7 +69,7 @@ class MergedSource(Source[T]):
             source.start()
 
     async def fill(self) -> bool:
-        """Wait until every query that has records left shows its next one; tell whether there is any.
+        """Wait until every query that has records left shows its next one; return whether there is any.
 
         Raises:
             PaginationError: A query's records are not sorted: merging them could lose or double some.
@@ -87,15 +94,15 @@ class MergedSource(Source[T]):
         if source.peek() is not None:
             return True
         filling = begin(source.fill())
-        failing = begin(self._trouble.wait())
+        failing = begin(self._first_failure.wait())
         try:
             await asyncio.wait([filling, failing], return_when=asyncio.FIRST_COMPLETED)
-            if filling.done() or self._trouble.error is None:
+            if filling.done() or self._first_failure.error is None:
                 return await filling
-            raise self._trouble.error
+            raise self._first_failure.error
         finally:
             for task in (filling, failing):
-                task.add_done_callback(look_at)
+                task.add_done_callback(consume_exception)
                 cancel(task)
             if asyncio._get_running_loop() is not None:  # noqa: SLF001  # documented
                 await asyncio.wait([filling, failing])
@@ -132,7 +139,7 @@ class MergedSource(Source[T]):
         return chosen
 
     def _is_free(self, index: int, tied: Sequence[tuple[float, int]]) -> bool:
-        """Tell whether no other query has something before a query's next record, or it was given already."""
+        """Return whether no other query has anything before a query's next record, or it was handed over."""
         record: Any = self._sources[index].peek()
         return record.id in self._seen or not any(
             self._sources[other].holds_later(record.id) for _, other in tied

@@ -1,25 +1,39 @@
-"""Pages: how they are asked for, and where their links lead."""
+"""Pages: how they are asked for, and where their links lead: along our own query, or nowhere.
+
+Of a link only its query is taken, and put on the list's own URL: so a gateway's path prefix that the service
+does not know of is kept, and the API key goes nowhere else. The filter in it is ours, or is made to be.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote, quote_plus, unquote_plus
 
 import attrs
 import yarl
 
 from timezest_async.budget import Reservation
-from timezest_async.pagination.gaps import Gap
-from timezest_async.pagination.links import follow
+from timezest_async.errors import PaginationError
 from timezest_async.pagination.queries import Query
+from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.serialization.decoding import Lazy, Page, PageDecoder
 from timezest_async.serialization.readers import StructureError, UnreadableRecord
-from timezest_async.transport import Exchange, Transport
+from timezest_async.transport import DEFAULT_BASE_URL, Exchange, Transport
 
 T = TypeVar("T")
 
 PAGE_SIZE: Final = 20
 """Records a page, fixed by the service; never relied upon to find the end."""
+_UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]")
+_NOT_BARE: Final = re.compile(r"[^?#=&]*[:/?]|[^=]*\Z")
+_PARTS: Final = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<authority>[^/?#]*))?[^?#]*(?:\?(?P<query>[^#]*))?",
+)
+"""RFC 3986, appendix B."""
+_SHOWN: Final = 200
+_LONGEST: Final = 1 << 16
 
 
 class PageReader(Generic[T]):
@@ -73,7 +87,7 @@ class PageReader(Generic[T]):
         return await self._transport.reserve(self._deadline)
 
     async def fetch(self, url: yarl.URL, slot: Reservation | None = None) -> Page[T]:
-        """Get a page, with a gap in the place of each record that cannot be read.
+        """Get a page, with a placeholder in the place of each record that cannot be read.
 
         Args:
             url: Of this service, sent as it is.
@@ -90,7 +104,7 @@ class PageReader(Generic[T]):
         if isinstance(page, StructureError):
             raise exchange.unexpected(page.reason)
         return Page(
-            Lazy(lambda: _with_gaps(exchange, page)),
+            Lazy(lambda: _with_placeholders(exchange, page)),
             page.next_page,
             page.previous_page,
             count=page.count,
@@ -100,22 +114,91 @@ class PageReader(Generic[T]):
         )
 
     def follow(self, link: str, page_url: yarl.URL) -> yarl.URL:
-        """Tell what to ask for where a page's link leads; see ``links``.
+        """Return what to ask for where a page's link leads; see ``follow_link``.
 
         Args:
             link: ``next_page`` or ``previous_page``.
             page_url: The page that carried it.
 
         Raises:
-            PaginationError: It leads to another origin, or is no link.
+            PaginationError: It leads to another origin, or is not a link.
         """
-        return follow(link, page_url, self._list_url, self._transport.blot)
+        return follow_link(link, page_url, self._list_url, self._transport.blot)
 
 
-def _with_gaps(exchange: Exchange[Any], page: Page[Any]) -> Iterator[Any]:
+def _with_placeholders(exchange: Exchange[Any], page: Page[Any]) -> Iterator[Any]:
     for record in page.data:
         if type(record) is UnreadableRecord:
             shown = attrs.evolve(record, reason=exchange.blot(record.reason))
-            yield Gap.of(shown, exchange.unexpected(record.reason))
+            yield Placeholder.of(shown, exchange.unexpected(record.reason))
         else:
             yield record
+
+
+def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callable[[str], str]) -> yarl.URL:
+    """Return what to ask for where a page's link leads.
+
+    The link may be absolute, relative to a scheme (``//host/…``), a host or a page, or a bare ``a=b``. Its
+    query is kept as it is, except that a filter other than the page's is replaced by it.
+
+    Args:
+        link: ``next_page`` or ``previous_page``.
+        page_url: The page that carried it.
+        list_url: The list, without a query.
+        blot: Blots out the API key in what is shown.
+
+    Raises:
+        PaginationError: It leads to another origin, where the API key must not go, or is not a link.
+    """
+    if len(link) > _LONGEST:
+        raise PaginationError(f"the page's link has {len(link)} characters: no server takes such a URL")
+    parts = _PARTS.match(link) if _NOT_BARE.match(link) else None
+    query = link.partition("#")[0] if parts is None else parts["query"] or ""
+    if parts is not None and (parts["scheme"] is not None or parts["authority"] is not None):
+        url = _parse(f"{parts['scheme'] or list_url.scheme}://{parts['authority'] or ''}")
+        if url is None:
+            raise PaginationError(f"the page's link {blot(link)[:_SHOWN]!r} is not a URL to follow")
+        if _origin(url) not in {_origin(list_url), _UPSTREAM}:
+            raise PaginationError(
+                f"the page's link leads to {blot(str(url))[:_SHOWN]}, away from {list_url.origin()}: not "
+                "followed, since the API key would go there. If the service lives there, give the client "
+                f"that address as its base_url; if {list_url.origin()} is a gateway before it, let it "
+                "rewrite the links"
+            )
+    try:
+        query = _UNSENDABLE.sub(lambda match: quote(match.group()), query)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise PaginationError(f"the page's link {blot(link)[:_SHOWN]!r} cannot be sent") from None
+    return yarl.URL(f"{list_url}?{_with_filter_of(page_url, query)}", encoded=True)
+
+
+def _with_filter_of(page_url: yarl.URL, query: str) -> str:
+    """Let a link's query have the filter that its page was asked for by, and no other."""
+    wanted = page_url.query.getall("filter", [])
+    filters: list[str] = []
+    others: list[str] = []
+    for parameter in query.split("&"):
+        name, _, value = parameter.partition("=")
+        if unquote_plus(name) == "filter":
+            filters.append(unquote_plus(value))
+        elif parameter:
+            others.append(parameter)
+    if filters == wanted:
+        return query
+    return "&".join([f"filter={quote_plus(text, safe='~,')}" for text in wanted] + others)
+
+
+def _parse(text: str) -> yarl.URL | None:
+    """Read a URL that has nothing but an origin; None where that is not so."""
+    try:
+        url = yarl.URL(text)
+        return url.origin() if url.user is None and url.password is None else None
+    except (ValueError, LookupError, TypeError):  # a host or port that yarl, or idna below it, stumbles over
+        return None
+
+
+def _origin(url: yarl.URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.raw_host or "").lower(), url.port
+
+
+_UPSTREAM: Final = _origin(yarl.URL(DEFAULT_BASE_URL))

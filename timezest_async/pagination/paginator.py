@@ -11,7 +11,6 @@ from timezest_async.errors import (
     NotFoundError,
 )
 from timezest_async.pagination.checkpoints import Checkpoint
-from timezest_async.pagination.gaps import Gaps, OnUnreadable
 from timezest_async.pagination.iterations import Batches, Pages, Records, Run, gather
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
@@ -19,6 +18,7 @@ from timezest_async.pagination.places import ConcurrentPosition, MergedPosition,
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import SerialSource
 from timezest_async.pagination.sources import QuerySource, Source
+from timezest_async.pagination.unreadable import OnUnreadable, UnreadablePolicy
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class Paginator(Generic[T]):
             self.start,
             wanted=limit,
             concurrency=self._concurrency,
-            gaps=Gaps(self.on_unreadable, self._reader.tell_unreadable),
+            unreadable=UnreadablePolicy(self.on_unreadable, self._reader.tell_unreadable),
         )
         self._run = Run(source, self.start, limit)
         return self._run
@@ -189,7 +189,7 @@ def open_source(
     *,
     wanted: int | None,
     concurrency: int | Literal["auto"],
-    gaps: Gaps,
+    unreadable: UnreadablePolicy,
 ) -> Source[T]:
     """Make what reads a list from a place in it.
 
@@ -199,7 +199,7 @@ def open_source(
         start: Where each of them stands.
         wanted: How many records are wanted at most.
         concurrency: How many readers are to read each query.
-        gaps: What is done about records that cannot be read.
+        unreadable: What is done about records that cannot be read.
     """
     position, backwards = read_position(start.position, len(queries)), start.backwards
 
@@ -215,7 +215,7 @@ def open_source(
             )
         else:
             source = SerialSource(reader, query, position, backwards=backwards, wanted=wanted)
-        source.gaps = gaps
+        source.unreadable = unreadable
         return source
 
     if not isinstance(position, MergedPosition):

@@ -16,8 +16,8 @@ import attrs
 
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination.checkpoints import is_json_array, is_json_object, is_list_of_text
-from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.queries import Query
+from timezest_async.pagination.unreadable import has_id
 
 _Value = TypeVar("_Value", bool, int, str)
 
@@ -66,7 +66,7 @@ class Place:
         """Return the position after some more records, in the order of the stream."""
         if not records:
             return self
-        after = next((one.id for one in reversed(records) if _has_id(one)), self.after)
+        after = next((one.id for one in reversed(records) if has_id(one)), self.after)
         times: list[Any] = [one.created_at for one in records if one.created_at is not None]
         if not self.is_sorted or not times:
             return attrs.evolve(self, after=after, seen=_joined(self.seen, records, _MAX_OF_LIST))
@@ -120,14 +120,10 @@ class Place:
         return query.narrowed(lo, after if hi is None else min(hi, after)), None
 
 
-def _has_id(record: Any) -> bool:
-    return type(record) is not Gap or record.has_id
-
-
 def _joined(seen: frozenset[str] | None, records: Sequence[Any], most: int) -> frozenset[str] | None:
     if seen is None:
         return None
-    seen = seen.union(one.id for one in records if _has_id(one))
+    seen = seen.union(one.id for one in records if has_id(one))
     return None if len(seen) > most else seen
 
 

@@ -21,7 +21,7 @@ from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
 from timezest_async.pagination.pages import PageReader
 from timezest_async.pagination.places import Place
 from timezest_async.pagination.queries import Query
-from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
+from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
 from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
@@ -65,16 +65,16 @@ class SerialSource(QuerySource[T]):
         """Begin to read the next page, if there is one and it is not being read already."""
         if self._reading is None and self._chain.url is not None:
             self._reading = begin(self._reader.fetch(self._chain.url))
-            self._reading.add_done_callback(self._look_at)
+            self._reading.add_done_callback(self._consume_exception)
 
     async def fill(self) -> bool:
-        """Wait for a page with records on it; tell whether there is one.
+        """Wait for a page with records on it; return whether there is one.
 
         Raises:
             PaginationError: The way to the next page loops or leaves the origin.
         """
         while self._taken == self._stop:
-            if self._pass_gap():
+            if self._pass_placeholder():
                 continue
             self.start()
             if self._reading is None:
@@ -139,7 +139,7 @@ class SerialSource(QuerySource[T]):
         return None
 
     async def _leads_on(self, place: Place, page: Page[T]) -> bool:
-        """Tell whether a page leads on from the place, rather than to the list's beginning.
+        """Return whether a page leads on from the place, rather than to the list's beginning.
 
         Raises:
             PaginationError: It leads elsewhere.
@@ -157,7 +157,7 @@ class SerialSource(QuerySource[T]):
         return is_onward
 
     async def _leaves_out(self, place: Place, page: Page[T]) -> bool:
-        """Tell whether records are missing between the place and what seems the last page, walking backwards.
+        """Return whether records are missing between the place and what seems the last page, read backwards.
 
         It is then the newest page of a list that was begun again.
         """
@@ -181,7 +181,7 @@ class SerialSource(QuerySource[T]):
         return Chain(self._reader, url, backwards=self.backwards)
 
     def peek(self) -> T | None:
-        """Show the next record of the page."""
+        """Return the next record of the page."""
         return self._records[self._taken] if self._taken < self._stop else None
 
     def take_page(self, limit: int | None) -> Page[T]:
@@ -191,8 +191,8 @@ class SerialSource(QuerySource[T]):
             end = self._stop if limit is None else min(self._stop, self._taken + limit - len(records))
             records += self._records[self._taken : end]
             self._taken = end
-            if end == self._stop and len(records) != limit and self.gaps.are_passed:
-                self._pass_gap()
+            if end == self._stop and len(records) != limit and self.unreadable.passes_over:
+                self._pass_placeholder()
         return self._page.with_data(tuple(records[::-1] if self.backwards else records))
 
     def _place_after(self, count: int) -> Place:
@@ -213,12 +213,12 @@ class SerialSource(QuerySource[T]):
         if self._reading is not None:
             await asyncio.wait([self._reading])
 
-    def _look_at(self, task: asyncio.Task[Any]) -> None:
-        """Look at how reading ended; it is reported as trouble unless reading may go on all the same."""
+    def _consume_exception(self, task: asyncio.Task[Any]) -> None:
+        """Consume the error that reading ended with; report it unless reading may go on all the same."""
         error = None if task.cancelled() else task.exception()
         place = self._place_after(len(self._records))
         may_go_on = isinstance(error, CURSOR_GONE) and place.is_known and place != self._left
-        look_at(task, None if may_go_on else self.trouble)
+        consume_exception(task, None if may_go_on else self.first_failure)
 
 
 def _is_behind(place: Place, record: Any) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from timezest_async.pagination.gaps import Gap, Gaps, next_gap
 from timezest_async.pagination.places import Position, QueryPosition
+from timezest_async.pagination.unreadable import UnreadablePolicy, has_id, next_placeholder
 from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Source(ABC, Generic[T]):
 
     @abstractmethod
     async def fill(self) -> bool:
-        """Wait until ``take`` has a record to give; tell whether there is one, or the end is reached."""
+        """Wait until ``take`` has a record to give; return whether there is one, or the end is reached."""
 
     @abstractmethod
     def take(self) -> T | None:
@@ -58,8 +58,8 @@ class Source(ABC, Generic[T]):
 
 
 @attrs.define(eq=False)
-class Trouble:
-    """What stopped one of several queries, for whoever waits for another of them.
+class FirstFailure:
+    """The first error of several queries, for whoever waits for another of them.
 
     Attributes:
         error: The first error, or None.
@@ -69,7 +69,7 @@ class Trouble:
     _reported: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def report(self, error: BaseException) -> None:
-        """Note that a query failed."""
+        """Record that a query failed."""
         self.error = self.error or error
         self._reported.set()
 
@@ -81,17 +81,17 @@ class Trouble:
 class QuerySource(Source[T]):
     """A source of one query's records, which others can merge."""
 
-    trouble: Trouble | None = None
+    first_failure: FirstFailure | None = None
     """Where to report a failure at once, though records are left to be handed over before it."""
 
-    gaps: Gaps
+    unreadable: UnreadablePolicy
     """What is done about records that cannot be read."""
 
     _records: Sequence[T] = ()
-    """Those of the page that is being handed over, gaps among them; ``_taken`` are behind the caller."""
+    """Those of the page that is handed over, placeholders among them; ``_taken`` are behind the caller."""
     _taken = 0
     _stop = 0
-    """How many of them can be taken before the next gap, or the end."""
+    """How many of them can be taken before the next placeholder, or the end."""
     _placed: Sequence[T] = ()
     _places: Mapping[str, int] = {}
 
@@ -101,7 +101,7 @@ class QuerySource(Source[T]):
 
     @abstractmethod
     def peek(self) -> T | None:
-        """Show the record that ``take`` would hand over, or None where ``fill`` is needed first."""
+        """Return the record that ``take`` would hand over, or None where ``fill`` is needed first."""
 
     def take(self) -> T | None:
         """Hand over the next record of the page."""
@@ -113,31 +113,31 @@ class QuerySource(Source[T]):
 
     def _show(self, records: Sequence[T]) -> None:
         """Let the records of the next page be taken."""
-        self._records, self._taken, self._stop = records, 0, next_gap(records)
+        self._records, self._taken, self._stop = records, 0, next_placeholder(records)
 
-    def _pass_gap(self) -> bool:
-        """Pass over the gap whose turn it is; tell whether it is any's.
+    def _pass_placeholder(self) -> bool:
+        """Pass over the placeholder whose turn it is; return whether it is any's.
 
         Raises:
             UnexpectedResponseError: Nobody wants it passed over.
         """
         if self._taken == len(self._records):
             return False
-        gap: Any = self._records[self._taken]
-        self.gaps.meet(gap)
+        placeholder: Any = self._records[self._taken]
+        self.unreadable.handle(placeholder)
         self._taken += 1
-        self._stop = next_gap(self._records, self._taken)
+        self._stop = next_placeholder(self._records, self._taken)
         return True
 
     def _behind(self) -> int:
         """Count the records behind the caller, up to the last one that has an id to go on after."""
         behind = self._taken
-        while behind and isinstance(gap := self._records[behind - 1], Gap) and not gap.has_id:
+        while behind and not has_id(self._records[behind - 1]):
             behind -= 1
         return behind
 
     def holds_later(self, id: str) -> bool:
-        """Tell whether a record of this id is on the same page as the one that ``peek`` shows, after it."""
+        """Return whether a record of this id is on the same page as the one that ``peek`` shows, after it."""
         if self._placed is not self._records:
             self._placed = self._records
             self._places = {record.id: place for place, record in enumerate(self._records)}  # type: ignore[attr-defined]  # every record has an id
@@ -161,8 +161,8 @@ def cancel(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def look_at(task: asyncio.Task[Any], trouble: Trouble | None = None) -> None:
-    """Look at a task's exception, since a caller who stopped early never will; report it, if asked to."""
+def consume_exception(task: asyncio.Task[Any], first_failure: FirstFailure | None = None) -> None:
+    """Retrieve a task's exception, since a caller who stopped early never will; report it, if asked to."""
     error = None if task.cancelled() else task.exception()
-    if error is not None and trouble is not None:
-        trouble.report(error)
+    if error is not None and first_failure is not None:
+        first_failure.report(error)

@@ -59,7 +59,7 @@ class _Forms(dict[tuple[str, ...], Make]):
 
 
 def wire_form(record: Record) -> Any:
-    """Give what msgspec encodes as the record's JSON object."""
+    """Return what msgspec encodes as the record's JSON object."""
     if record.extra:
         return _with_extra(record)
     cls: Any = type(record)

@@ -41,7 +41,7 @@ class StructureError(ValueError):
         return f"{self.path}: {self.reason}"
 
     def place_within(self, outer: str) -> None:
-        """Say that what ``path`` starts from is itself found at ``outer``, such as ``$.data[3]``."""
+        """Note that what ``path`` starts from is itself found at ``outer``, such as ``$.data[3]``."""
         self.path = outer + self.path.removeprefix("$")
 
 
@@ -134,7 +134,7 @@ def read(wire, _):
     if type(wire) is not dict:
         refuse(wire, "an object")
     get = wire.get
-    record = Draft()
+    record = Mutable()
     absent = nulls = (){fields}
     record._absent = absent
     record._nulls = nulls
@@ -162,7 +162,7 @@ def make_reader(cls: Any, find_hook: Callable[[Any], Hook], is_strict: Callable[
     attrs.resolve_types(cls)
     scope: dict[str, Any] = {
         "ABSENT": ABSENT,
-        "Draft": draft_class(cls),
+        "Mutable": mutable_class(cls),
         "NO_EXTRA": NO_EXTRA,
         "Record": cls,
         "UTC": UTC,
@@ -198,7 +198,7 @@ def _choose_rule(
         return ARRAY, find_hook(item), item
     word = next((kind for kind in kinds if issubclass(kind, StrEnum)), None)
     if word is not None and is_strict(word):
-        return WORD, word_lookup(word), word
+        return WORD, enum_lookup(word), word
     if word is None and all(map(is_strict, kinds)):
         return _PLAIN_RULES[kinds], None, None
     if word is not None or len(kinds) == 1:
@@ -219,21 +219,21 @@ def alternatives(annotation: Any) -> frozenset[Any]:
     return frozenset(choices or (annotation,)) - {NoneType}
 
 
-def word_lookup(words: type[StrEnum]) -> Callable[[str, Any], Any]:
+def enum_lookup(words: type[StrEnum]) -> Callable[[str, Any], Any]:
     """Return a function of a text and a default that gives the member of that text."""
     return {str(member): member for member in words}.get
 
 
 @cache
-def draft_class(cls: Any) -> Any:
-    """Make the writable twin of a record class.
+def mutable_class(cls: Any) -> Any:
+    """Make the mutable class beside a record class.
 
-    A frozen class has its fields set by one slow call each. The twin has the same slots, is filled by
+    A frozen class has its fields set by one slow call each. It has the same slots, is filled by
     plain assignment, and becomes the record by a change of ``__class__``: a tenth of the time.
     """
     methods = ("__init__", "__setattr__", "__delattr__")
     plain = {name: getattr(object, name) for name in methods}
-    return type("Draft", (Record,), {"__slots__": cls.__slots__, **plain})
+    return type("Mutable", (Record,), {"__slots__": cls.__slots__, **plain})
 
 
 def read_all(values: Iterable[Any], hook: Hook, cls: Any, path: str) -> list[Any]:

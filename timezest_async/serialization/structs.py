@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import attrs
 
 from timezest_async.models.record import ABSENT, NO_EXTRA, Record
-from timezest_async.serialization.readers import EARLIEST, LATEST, alternatives, draft_class, word_lookup
+from timezest_async.serialization.readers import EARLIEST, LATEST, alternatives, enum_lookup, mutable_class
 
 UnknownFields = tuple[tuple[Any, str], ...]
 """Fields that are in no class: each with the class that lacks it, and its name."""
@@ -30,7 +30,7 @@ _READ = """
 def read(structs):
     records = []
     {loop}
-        record = Draft()
+        record = Mutable()
         absent = nulls = (){fields}
         record._absent = absent
         record._nulls = nulls
@@ -88,7 +88,7 @@ def make_struct(cls: Any, unknown: UnknownFields) -> tuple[Any, Callable[[Sequen
     import msgspec  # noqa: PLC0415  # importing the package must not cost the import of its parser
 
     scope: dict[str, Any] = {
-        "Draft": draft_class(cls),
+        "Mutable": mutable_class(cls),
         "LEFT_OUT": _LEFT_OUT,
         "NO_EXTRA": NO_EXTRA,
         "Record": cls,
@@ -142,12 +142,12 @@ def _choose_form(annotation: Any, name: str, unknown: UnknownFields) -> tuple[An
         return GenericAlias(list, (struct,)), made, {f"read_{name}": read}
     word = next((kind for kind in kinds if issubclass(kind, StrEnum)), None)
     if word is not None:
-        return str, f"word_{name}(value, value)", {f"word_{name}": word_lookup(word)}
+        return str, f"word_{name}(value, value)", {f"word_{name}": enum_lookup(word)}
     return reduce(lambda first, second: first | second, kinds), "value", {}
 
 
 def _loop(times: Sequence[str]) -> str:
-    """Give the head of the loop over structs.
+    """Return the head of the loop over structs.
 
     The timestamps of all are converted together, in C: a quarter of the time of making each by itself.
     """

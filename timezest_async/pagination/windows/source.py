@@ -13,12 +13,12 @@ import yarl
 from timezest_async.budget import Reservation
 from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.chain import Chain, begun_again, leads_on
-from timezest_async.pagination.gaps import Gap
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
 from timezest_async.pagination.places import ConcurrentPosition, Place, QueryPosition, WindowPosition
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
-from timezest_async.pagination.sources import QuerySource, begin, cancel, look_at
+from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
+from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.serialization.decoding import Page
@@ -74,12 +74,12 @@ class ConcurrentSource(QuerySource[T]):
         """Begin to read."""
         if self._dispatcher is None:
             self._dispatcher = begin(self._dispatch())
-            self._dispatcher.add_done_callback(look_at)
+            self._dispatcher.add_done_callback(consume_exception)
 
     async def fill(self) -> bool:
-        """Wait until the next record in order is there; tell whether there is one."""
+        """Wait until the next record in order is there; return whether there is one."""
         while self.peek() is None:
-            if self._pass_gap():
+            if self._pass_placeholder():
                 continue
             if self._windows.finished:
                 return False
@@ -228,8 +228,8 @@ class ConcurrentSource(QuerySource[T]):
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
-        if self.trouble is not None:
-            self.trouble.report(error)
+        if self.first_failure is not None:
+            self.first_failure.report(error)
         self._arrival.set()
         self._change.set()
 
@@ -253,7 +253,7 @@ def _cursor(request: PageRequest, page: Page[Any]) -> str:
     An id, unlike the page's link, still holds for another session; within one, the link is what is followed.
     """
     for record in reversed(page.data):
-        if type(record) is not Gap or record.has_id:
+        if type(record) is not Placeholder or record.has_id:
             last: str = record.id
             return last
     return request.after or request.cursor or ""

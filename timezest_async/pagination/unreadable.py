@@ -25,7 +25,7 @@ _logger = logging.getLogger("timezest_async")
 
 
 @attrs.frozen
-class Gap:
+class Placeholder:
     """What stands in a list where a record cannot be read.
 
     Attributes:
@@ -43,8 +43,8 @@ class Gap:
     created_at: datetime | None
 
     @classmethod
-    def of(cls, record: UnreadableRecord, error: UnexpectedResponseError) -> Gap:
-        """Make the gap that a record leaves."""
+    def of(cls, record: UnreadableRecord, error: UnexpectedResponseError) -> Placeholder:
+        """Make the placeholder that a record leaves."""
         found: Any = record.raw
         own = record.id or ""
         has_id = _CURSOR.fullmatch(own) is not None
@@ -56,16 +56,21 @@ class Gap:
         return cls(record, error, own if has_id else f"\0{next(_numbers)}", has_id, created_at)
 
 
-def next_gap(records: Sequence[Any], start: int = 0) -> int:
-    """Find the first gap from ``start`` on; the number of records where there is none."""
+def has_id(record: Any) -> bool:
+    """Return whether a record has an id to go on after, as a placeholder may not."""
+    return type(record) is not Placeholder or record.has_id
+
+
+def next_placeholder(records: Sequence[Any], start: int = 0) -> int:
+    """Find the first placeholder from ``start`` on; the number of records where there is none."""
     for place in range(start, len(records)):
-        if type(records[place]) is Gap:
+        if type(records[place]) is Placeholder:
             return place
     return len(records)
 
 
-class Gaps:
-    """What is done about the gaps of one reading of a list.
+class UnreadablePolicy:
+    """What is done about the unreadable records of one reading of a list.
 
     Args:
         on_unreadable: What the user wants done.
@@ -79,29 +84,29 @@ class Gaps:
         self._passed: set[str] = set()
 
     @property
-    def are_passed(self) -> bool:
-        """Whether reading goes on after a gap."""
+    def passes_over(self) -> bool:
+        """Whether reading goes on after a placeholder."""
         return self._on_unreadable != "raise"
 
-    def meet(self, gap: Gap) -> None:
-        """Do what is wanted about a gap whose turn has come.
+    def handle(self, placeholder: Placeholder) -> None:
+        """Do what is wanted about a placeholder whose turn has come.
 
         Raises:
             UnexpectedResponseError: That is wanted.
         """
-        if gap.id in self._passed:
+        if placeholder.id in self._passed:
             return
-        self._tell(gap.record)
+        self._tell(placeholder.record)
         if self._on_unreadable == "raise":
-            raise gap.error
+            raise placeholder.error
         if callable(self._on_unreadable):
-            self._on_unreadable(gap.record)
+            self._on_unreadable(placeholder.record)
         else:
-            _logger.warning("A record that cannot be read was skipped: %s", gap.record.reason)
-        if gap.has_id:
+            _logger.warning("A record that cannot be read was skipped: %s", placeholder.record.reason)
+        if placeholder.has_id:
             if len(self._passed) >= _REMEMBERED:
                 self._passed.clear()
-            self._passed.add(gap.id)
+            self._passed.add(placeholder.id)
 
 
 def check_on_unreadable(choice: object) -> None:
