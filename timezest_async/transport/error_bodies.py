@@ -45,7 +45,9 @@ def error_details(body: bytes, key: str) -> tuple[str, Any]:
         details = cast("dict[str, Any]", parsed).get("errors")
     elif isinstance(parsed, list):
         details = cast("Sequence[Any]", parsed)
-    return redact(_message(parsed)[:_ENOUGH], key)[:MAX_MESSAGE], _capped(details, key)
+    # JSON can hold half an emoji, which could be neither printed nor logged.
+    message = _message(parsed)[:_ENOUGH].encode("utf-8", "replace").decode()
+    return redact(message, key)[:MAX_MESSAGE], _capped(details, key)
 
 
 def _message(value: Any) -> str:
