@@ -1,4 +1,4 @@
-"""A secret is blotted out however it is spelt, wherever the text is cut, and little else is."""
+"""A secret is redacted however it is spelt, wherever the text is cut, and little else is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_spelling_is_seen_by_the_search(spelling: str) -> None:
 
 @given(key=keys, spelling=st.sampled_from(sorted(SPELLINGS)), before=around, after=around)
 @settings(max_examples=support.examples(200), deadline=None)
-def test_a_key_in_any_spelling_is_blotted_out(key: str, spelling: str, before: str, after: str) -> None:
+def test_a_key_in_any_spelling_is_redacted(key: str, spelling: str, before: str, after: str) -> None:
     redacted = redact(f"{before} {SPELLINGS[spelling](key)} {after}", key)
     assert MASK in redacted
     assert not AnySpelling(key).sees(redacted)
@@ -34,7 +34,7 @@ def test_a_key_in_any_spelling_is_blotted_out(key: str, spelling: str, before: s
 
 @given(key=keys, spelling=st.sampled_from(sorted(SPELLINGS)), before=around, cut=st.integers(0, 400))
 @settings(max_examples=support.examples(200), deadline=None)
-def test_a_key_that_a_cut_goes_through_is_blotted_out(key: str, spelling: str, before: str, cut: int) -> None:
+def test_a_key_that_a_cut_goes_through_is_redacted(key: str, spelling: str, before: str, cut: int) -> None:
     text = f"{before} {SPELLINGS[spelling](key)}"
     redacted = redact(text[:cut], key)
     assert not AnySpelling(key).sees(redacted)
@@ -47,12 +47,12 @@ def test_what_is_not_the_key_stays(key: str, text: str) -> None:
         assert redact(text, key) == text
 
 
-def test_short_keys_do_not_blot_out_words() -> None:
+def test_short_keys_do_not_redact_words() -> None:
     assert redact("The API key: keyring, a2V5", "tle") == "The API key: keyring, a2V5"
     assert redact("no title", "tle") == f"no ti{MASK}"
 
 
-def test_json_is_blotted_out_in_names_texts_and_numbers() -> None:
+def test_json_is_redacted_in_names_texts_and_numbers() -> None:
     key = "1234567890"
     value = {key: [key, f"x{key}", 1234567890, 12345678901.5, True, None, 5], "b": {"c": {key: 1}}}
     assert redact_json(value, key) == {

@@ -1,4 +1,4 @@
-"""Secrets, and how they are blotted out of what others sent, however these spelt them.
+"""Secrets, and how they are redacted from what others sent, however these spelt them.
 
 Whatever came from outside goes through ``redact`` before it is cut short, formatted or kept.
 """
@@ -18,7 +18,7 @@ _CASELESS_FROM: Final = 8
 """Characters from which on a key is known in any case (hosts are lower-cased), in base64 and in hexadecimal:
 shorter ones would be found in innocent words."""
 _CUT_FROM: Final = 6
-"""Characters of a key that are blotted out where the text ends in the middle of it."""
+"""Characters of a key that are redacted where the text ends in the middle of it."""
 _FRAGMENT: Final = 20
 """Characters that one of the key's takes at most in HTML's longest name for it, and so may be left of it."""
 _MOST: Final = 64
@@ -40,7 +40,7 @@ class Secret(str):
 
 
 def redact(text: str, secret: str) -> str:
-    """Blot out a secret in any spelling.
+    """Redact a secret in any spelling.
 
     Known are: any case, percent-encoding (of itself too), escapes of JSON and JavaScript, backslashes before
     any character, HTML's character references, quoted-printable, hexadecimal and base64 (both alphabets,
@@ -50,7 +50,7 @@ def redact(text: str, secret: str) -> str:
 
 
 def redact_json(value: Any, secret: str) -> Any:
-    """Blot out a secret in all texts and names, and all numbers, of a JSON value.
+    """Redact a secret in all texts and names, and all numbers, of a JSON value.
 
     Raises:
         RecursionError: It is nested too deeply.

@@ -24,7 +24,7 @@ from timezest_async.redaction import Secret
 from timezest_async.serialization.converter import configure_converter, make_converter
 from timezest_async.serialization.decoding import MAX_UNKNOWN, PageDecoder
 from timezest_async.transport import Exchange
-from timezest_async.transport.messages import Answer, build_request, decipher
+from timezest_async.transport.messages import Response, build_request, decipher
 
 BASE = yarl.URL("https://service.test/v1")
 LISTED = [cls for cls in KINDS if cls.__name__ not in {"AssociatedEntity", "ResourceReference"}]
@@ -48,7 +48,7 @@ class OneBody:
         self, url: yarl.URL, *, route: str, slot: Any, decode: Any, deadline: float | None
     ) -> Exchange[Any]:
         request = build_request("GET", BASE, url, route=route, authorization=Secret("key"))
-        payload = decipher(request, Answer(200, {}, self.body), key="key", decode=decode)
+        payload = decipher(request, Response(200, {}, self.body), key="key", decode=decode)
         return Exchange(200, payload, url, 0, 0.0, 0.0, datetime.now(UTC))
 
 
@@ -190,7 +190,7 @@ def test_only_good_and_whole_answers_are_decoded(status: int, flaw: Any) -> None
     decoder: PageDecoder[Any] = PageDecoder(SchedulingRequest, CONVERTER)
     request = build_request("GET", BASE, "/list", route="/list", authorization=Secret("key"))
     with pytest.raises(TimeZestError):
-        decipher(request, Answer(status, {}, page_of([sreq()]), flaw), key="key", decode=decoder.decode)
+        decipher(request, Response(status, {}, page_of([sreq()]), flaw), key="key", decode=decoder.decode)
 
 
 def sreq(**changes: Any) -> dict[str, Any]:

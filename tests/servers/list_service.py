@@ -106,10 +106,10 @@ class Service:
             sent_at=datetime.now(UTC),
         )
 
-    def blot(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         return text
 
-    def tell_unreadable(self, record: UnreadableRecord) -> None:
+    def emit_unreadable(self, record: UnreadableRecord) -> None:
         self.unreadable.append(record)
 
     async def reserve(self, _deadline: float | None = None) -> Reservation:

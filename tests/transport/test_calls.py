@@ -18,7 +18,7 @@ from tests import support, virtual
 from timezest_async import errors
 from timezest_async.budget import RateLimiter
 from timezest_async.transport import RequestEvent, Transport, aiohttp_edge as wire
-from timezest_async.transport.messages import Answer
+from timezest_async.transport.messages import Response
 
 
 @attrs.define
@@ -43,9 +43,9 @@ class Wire:
         _session: Any,
         request: Any,
         _settings: Any,
-        reception: wire.Reception,
+        partial: wire.PartialResponse,
         on_headers: Callable[[], None],
-    ) -> Answer:
+    ) -> Response:
         clock = asyncio.get_running_loop().time
         self.sent.append(clock())
         self.urls.append(request.url.path)
@@ -53,10 +53,10 @@ class Wire:
         await asyncio.sleep(reply.latency)
         if reply.status is None:
             raise errors.ConnectionFailedError("scripted", never_sent=reply.never_sent)
-        reception.status = reply.status
-        reception.headers = CIMultiDict({"Retry-After": reply.retry_after} if reply.retry_after else {})
+        partial.status = reply.status
+        partial.headers = CIMultiDict({"Retry-After": reply.retry_after} if reply.retry_after else {})
         on_headers()
-        return Answer(reply.status, reception.headers, reply.body)
+        return Response(reply.status, partial.headers, reply.body)
 
     @property
     def gaps(self) -> list[float]:

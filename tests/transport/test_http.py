@@ -17,7 +17,7 @@ from timezest_async import __name__ as package, errors
 from timezest_async._version import __version__
 from timezest_async.redaction import Secret
 from timezest_async.serialization.parsing import MAX_DEPTH
-from timezest_async.transport.messages import Answer, Request, build_request, decipher, retry_after
+from timezest_async.transport.messages import Request, Response, build_request, decipher, retry_after
 
 KEY = "k3y-that-must-not-show"
 BASE = yarl.URL("https://api.timezest.com/v1")
@@ -27,14 +27,14 @@ def build(target: str | yarl.URL = "/scheduling_requests", **what: Any) -> Reque
     return build_request("GET", BASE, target, route="/x", authorization=Secret(f"Bearer {KEY}"), **what)
 
 
-def answer(status: int, body: bytes | str = b"", flaw: Any = None, **headers: str) -> Answer:
+def response(status: int, body: bytes | str = b"", flaw: Any = None, **headers: str) -> Response:
     raw = body.encode() if isinstance(body, str) else body
-    return Answer(
+    return Response(
         status, CIMultiDict({name.replace("_", "-"): text for name, text in headers.items()}), raw, flaw
     )
 
 
-def refused(given_answer: Answer, cls: type[Exception]) -> Any:
+def refused(given_answer: Response, cls: type[Exception]) -> Any:
     with pytest.raises(cls) as caught:
         decipher(build(), given_answer, key=KEY)
     assert type(caught.value) is cls
@@ -144,13 +144,13 @@ def test_the_same_origin_spelt_otherwise_is_the_same(text: str) -> None:
 def test_the_status_alone_classifies(
     status: int, cls: type[errors.TimeZestError], *, retryable: bool
 ) -> None:
-    error = refused(answer(status, '{"error": "Unauthorized."}'), cls)
+    error = refused(response(status, '{"error": "Unauthorized."}'), cls)
     assert error.status == status
     assert error.retryable is retryable
 
 
 def test_an_error_says_what_was_asked() -> None:
-    error = refused(answer(429, '{"error": "Slow down"}', Retry_After="7"), errors.RateLimitedError)
+    error = refused(response(429, '{"error": "Slow down"}', Retry_After="7"), errors.RateLimitedError)
     assert (error.request_method, error.request_path) == ("GET", "/v1/scheduling_requests")
     assert error.retry_after == 7.0
     assert str(error) == "429 for GET /v1/scheduling_requests: Slow down"
@@ -186,21 +186,21 @@ def test_an_error_says_what_was_asked() -> None:
     ],
 )
 def test_every_shape_of_an_error_yields_its_message(body: str | bytes, message: str, details: Any) -> None:
-    error = refused(answer(400, body), errors.BadRequestError)
+    error = refused(response(400, body), errors.BadRequestError)
     assert error.message == message
     assert error.errors == details
 
 
 def test_what_an_error_says_is_capped() -> None:
     error = refused(
-        answer(422, json.dumps({"message": "m" * 100_000, "errors": ["e" * 50] * 10_000})),
+        response(422, json.dumps({"message": "m" * 100_000, "errors": ["e" * 50] * 10_000})),
         errors.ValidationError,
     )
     assert len(error.message) == 500
     assert len(error.errors) <= 4001
     deep = "[" * 50_000
-    assert len(refused(answer(400, deep), errors.BadRequestError).message) == 500
-    assert refused(answer(400, "[" * 200 + "]" * 200), errors.BadRequestError).message == "Bad Request"
+    assert len(refused(response(400, deep), errors.BadRequestError).message) == 500
+    assert refused(response(400, "[" * 200 + "]" * 200), errors.BadRequestError).message == "Bad Request"
 
 
 @given(
@@ -211,7 +211,7 @@ def test_what_an_error_says_is_capped() -> None:
 @settings(max_examples=support.examples(2000))
 def test_no_answer_leads_to_anything_but_our_errors(status: int, body: bytes, flaw: Any) -> None:
     with contextlib.suppress(errors.TimeZestError):
-        decipher(build(), answer(status, body, flaw), key=KEY)
+        decipher(build(), response(status, body, flaw), key=KEY)
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 422, 500, 700])
@@ -219,9 +219,9 @@ def test_no_answer_leads_to_anything_but_our_errors(status: int, body: bytes, fl
     "body",
     [f"key {KEY} is bad", json.dumps({"error": f"Bearer {KEY}", "errors": [KEY]}), f"<title>{KEY}</title>"],
 )
-def test_a_key_repeated_by_the_service_is_blotted_out(status: int, body: str) -> None:
+def test_a_key_repeated_by_the_service_is_redacted(status: int, body: str) -> None:
     try:
-        decipher(build(), answer(status, body, Location=f"https://x.example/{KEY}"), key=KEY)
+        decipher(build(), response(status, body, Location=f"https://x.example/{KEY}"), key=KEY)
     except errors.TimeZestError as error:
         assert KEY not in f"{error} {error!r} {vars(error)}"  # noqa: PT017 - a good body raises nothing
 
@@ -236,10 +236,10 @@ def test_a_key_repeated_by_the_service_is_blotted_out(status: int, body: str) ->
         rb'{"errors": ["ab\u002fcd", "' + b"x" * 5000 + rb' ab\/cd"]}',
     ],
 )
-def test_a_key_repeated_as_json_escapes_is_blotted_out_too(status: int, body: bytes) -> None:
+def test_a_key_repeated_as_json_escapes_is_redacted_too(status: int, body: bytes) -> None:
     key = "ab/cd"
     try:
-        decipher(build(), answer(status, body), key=key)
+        decipher(build(), response(status, body), key=key)
     except errors.TimeZestError as error:
         shown = f"{error} {error!r} {vars(error)}"
         assert key not in shown
@@ -259,8 +259,8 @@ def test_a_key_repeated_as_json_escapes_is_blotted_out_too(status: int, body: by
     ],
 )
 def test_json_is_read(body: bytes, payload: Any) -> None:
-    assert decipher(build(), answer(200, body), key=KEY) == payload
-    assert decipher(build(), answer(201, body), key=KEY) == payload
+    assert decipher(build(), response(200, body), key=KEY) == payload
+    assert decipher(build(), response(201, body), key=KEY) == payload
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_json_is_read(body: bytes, payload: Any) -> None:
 def test_a_2xx_without_whole_json_is_no_answer(
     body: str | bytes, flaw: Any, said: str, *, retryable: bool
 ) -> None:
-    error = refused(answer(200, body, flaw, Content_Type="text/html"), errors.UnexpectedResponseError)
+    error = refused(response(200, body, flaw, Content_Type="text/html"), errors.UnexpectedResponseError)
     assert said in str(error)
     assert len(str(error)) < 1000
     assert error.status == 200
@@ -302,7 +302,7 @@ def test_a_2xx_without_whole_json_is_no_answer(
     ],
 )
 def test_a_redirect_names_only_the_origin(location: str, said: str) -> None:
-    error = refused(answer(302, "", Location=location), errors.UnexpectedResponseError)
+    error = refused(response(302, "", Location=location), errors.UnexpectedResponseError)
     assert said in str(error)
     assert "token" not in str(error)
     assert "pw" not in str(error)
@@ -310,7 +310,7 @@ def test_a_redirect_names_only_the_origin(location: str, said: str) -> None:
 
 @pytest.mark.parametrize(("status", "phrase"), [(304, "Not Modified"), (300, "Multiple Choices")])
 def test_a_3xx_that_leads_nowhere_is_called_no_redirect(status: int, phrase: str) -> None:
-    error = refused(answer(status), errors.UnexpectedResponseError)
+    error = refused(response(status), errors.UnexpectedResponseError)
     assert f"{status} ({phrase})" in str(error)
     assert "redirect" not in str(error)
 
@@ -376,24 +376,24 @@ def test_json_is_nested_only_so_deep(*, depth: int, is_refused: bool, status: in
     inner = '{"error":' * (depth // 2) + "[" * (depth - depth // 2)
     body = inner + '"' + "[" * 500 + '"' + "]" * (depth - depth // 2) + "}" * (depth // 2)
     if status == 422:
-        assert str(refused(answer(status, body), errors.ValidationError))
+        assert str(refused(response(status, body), errors.ValidationError))
     elif is_refused:
-        error = refused(answer(status, body), errors.UnexpectedResponseError)
+        error = refused(response(status, body), errors.UnexpectedResponseError)
         assert "nested too deeply" in str(error)
     else:
-        assert decipher(build(), answer(status, body), key=KEY)
+        assert decipher(build(), response(status, body), key=KEY)
 
 
 @pytest.mark.timeout(10)
 def test_details_in_details_are_looked_at_once() -> None:
     for name in ("errors", "error", "x"):
         body = f'{{"{name}":' * 150 + "5" + "}" * 150
-        assert refused(answer(422, body), errors.ValidationError).message == HTTPStatus(422).phrase
+        assert refused(response(422, body), errors.ValidationError).message == HTTPStatus(422).phrase
 
 
 @pytest.mark.parametrize("piece", ["<", "<script ", "<style>", "<title", "<a ", "</script", "<title>"])
 @pytest.mark.timeout(10)
 def test_any_markup_is_read_in_little_time(piece: str) -> None:
     started = time.process_time()
-    refused(answer(400, piece * (60_000 // len(piece))), errors.BadRequestError)
+    refused(response(400, piece * (60_000 // len(piece))), errors.BadRequestError)
     assert time.process_time() - started < 0.5

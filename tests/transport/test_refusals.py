@@ -16,7 +16,7 @@ from tests.transport.test_calls import Reply, play
 from timezest_async import errors
 from timezest_async.budget import RateLimiter
 from timezest_async.transport import Transport, aiohttp_edge as wire
-from timezest_async.transport.messages import Answer
+from timezest_async.transport.messages import Response
 
 PERIOD = 60.0
 UNSAID = [None, "", "0", "0.0", "-1", "-3600", "soon", "1e3", "Wed, 21 Oct 2015 07:28:00 GMT", "\u0663"]
@@ -32,18 +32,18 @@ class Service:
         self.began = asyncio.get_running_loop().time()
 
     async def exchange(
-        self, _session: Any, _request: Any, _settings: Any, reception: wire.Reception, on_headers: Any
-    ) -> Answer:
+        self, _session: Any, _request: Any, _settings: Any, partial: wire.PartialResponse, on_headers: Any
+    ) -> Response:
         now = asyncio.get_running_loop().time() - self.began
         self.sent.append(now)
         await asyncio.sleep(self.chance.uniform(0.01, 0.3))
         refused = now < self.refuses_for
         self.done += not refused
         said = self.chance.choice(self.headers)
-        reception.headers = CIMultiDict({"Retry-After": said} if refused and said is not None else {})
-        reception.status = 429 if refused else 200
+        partial.headers = CIMultiDict({"Retry-After": said} if refused and said is not None else {})
+        partial.status = 429 if refused else 200
         on_headers()
-        return Answer(reception.status, reception.headers, b"{}")
+        return Response(partial.status, partial.headers, b"{}")
 
 
 def serve(

@@ -106,7 +106,7 @@ class SchedulingRequestsEndpoint(Following):
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
-            reason = exchange.blot(str(error))
+            reason = exchange.redact(str(error))
         raise exchange.unexpected(reason)
 
     async def create(
@@ -189,7 +189,7 @@ class SchedulingRequestsEndpoint(Following):
         try:
             return self._converter.structure(exchange.payload, SchedulingRequest)
         except StructureError as error:
-            reason = exchange.blot(str(error))
+            reason = exchange.redact(str(error))
         unknown = OutcomeUnknownError(
             f"the service answered {exchange.status}, but not with a scheduling request: {reason}",
             parameters=parameters,

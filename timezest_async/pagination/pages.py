@@ -78,9 +78,9 @@ class PageReader(Generic[T]):
         """Seconds in which the budget renews one request."""
         return self._transport.limiter.period / self._transport.limiter.max_requests
 
-    def tell_unreadable(self, record: UnreadableRecord) -> None:
+    def emit_unreadable(self, record: UnreadableRecord) -> None:
         """Tell the hooks of a record that cannot be read."""
-        self._transport.tell_unreadable(record)
+        self._transport.emit_unreadable(record)
 
     async def reserve(self) -> Reservation:
         """Wait for a place in the request budget, to decide then what to ask."""
@@ -123,19 +123,19 @@ class PageReader(Generic[T]):
         Raises:
             PaginationError: It leads to another origin, or is not a link.
         """
-        return follow_link(link, page_url, self._list_url, self._transport.blot)
+        return follow_link(link, page_url, self._list_url, self._transport.redact)
 
 
 def _with_placeholders(exchange: Exchange[Any], page: Page[Any]) -> Iterator[Any]:
     for record in page.data:
         if type(record) is UnreadableRecord:
-            shown = attrs.evolve(record, reason=exchange.blot(record.reason))
+            shown = attrs.evolve(record, reason=exchange.redact(record.reason))
             yield Placeholder.of(shown, exchange.unexpected(record.reason))
         else:
             yield record
 
 
-def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callable[[str], str]) -> yarl.URL:
+def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, redact: Callable[[str], str]) -> yarl.URL:
     """Return what to ask for where a page's link leads.
 
     The link may be absolute, relative to a scheme (``//host/…``), a host or a page, or a bare ``a=b``. Its
@@ -145,7 +145,7 @@ def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callabl
         link: ``next_page`` or ``previous_page``.
         page_url: The page that carried it.
         list_url: The list, without a query.
-        blot: Blots out the API key in what is shown.
+        redact: Redacts the API key in what is shown.
 
     Raises:
         PaginationError: It leads to another origin, where the API key must not go, or is not a link.
@@ -157,10 +157,10 @@ def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callabl
     if parts is not None and (parts["scheme"] is not None or parts["authority"] is not None):
         url = _parse(f"{parts['scheme'] or list_url.scheme}://{parts['authority'] or ''}")
         if url is None:
-            raise PaginationError(f"the page's link {blot(link)[:_SHOWN]!r} is not a URL to follow")
+            raise PaginationError(f"the page's link {redact(link)[:_SHOWN]!r} is not a URL to follow")
         if _origin(url) not in {_origin(list_url), _UPSTREAM}:
             raise PaginationError(
-                f"the page's link leads to {blot(str(url))[:_SHOWN]}, away from {list_url.origin()}: not "
+                f"the page's link leads to {redact(str(url))[:_SHOWN]}, away from {list_url.origin()}: not "
                 "followed, since the API key would go there. If the service lives there, give the client "
                 f"that address as its base_url; if {list_url.origin()} is a gateway before it, let it "
                 "rewrite the links"
@@ -168,7 +168,7 @@ def follow_link(link: str, page_url: yarl.URL, list_url: yarl.URL, blot: Callabl
     try:
         query = _UNSENDABLE.sub(lambda match: quote(match.group()), query)
     except UnicodeEncodeError:  # half of a surrogate pair
-        raise PaginationError(f"the page's link {blot(link)[:_SHOWN]!r} cannot be sent") from None
+        raise PaginationError(f"the page's link {redact(link)[:_SHOWN]!r} cannot be sent") from None
     return yarl.URL(f"{list_url}?{_with_filter_of(page_url, query)}", encoded=True)
 
 

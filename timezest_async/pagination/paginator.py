@@ -163,7 +163,7 @@ class Paginator(Generic[T]):
             self.start,
             wanted=limit,
             concurrency=self._concurrency,
-            unreadable=UnreadablePolicy(self.on_unreadable, self._reader.tell_unreadable),
+            unreadable=UnreadablePolicy(self.on_unreadable, self._reader.emit_unreadable),
         )
         self._run = Run(source, self.start, limit)
         return self._run

@@ -17,8 +17,8 @@ from aiohttp.client_middlewares import ClientHandlerType
 from multidict import CIMultiDict
 
 from timezest_async.errors import ConnectionFailedError
-from timezest_async.transport.departures import Departure
-from timezest_async.transport.messages import Answer, Request
+from timezest_async.transport.messages import Request, Response
+from timezest_async.transport.send_tracking import SendTracker
 from timezest_async.transport.settings import Settings
 
 MAX_ERROR_BYTES = 65_536
@@ -45,100 +45,100 @@ class _LostError(Exception):
 
 
 @attrs.define(eq=False)
-class Reception:
+class PartialResponse:
     """An answer while it arrives; what is here survives the time-out that ends the arrival.
 
     Attributes:
         status: The HTTP status, once it is there.
         headers: The answer's.
         chunks: The body, as far as it has come.
-        response: aiohttp's, whose repr shows its headers.
-        departure: How far the request came.
+        raw: aiohttp's response, whose repr shows its headers.
+        tracker: How far the request came.
         queued: Seconds that it waited for a connection.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
-    response: aiohttp.ClientResponse | None = attrs.field(default=None, repr=False)
-    departure: Departure = attrs.field(factory=Departure, repr=False)
+    raw: aiohttp.ClientResponse | None = attrs.field(default=None, repr=False)
+    tracker: SendTracker = attrs.field(factory=SendTracker, repr=False)
     queued: float = 0.0
 
-    def answer(self, flaw: Literal["truncated", "too large"] | None) -> Answer:
+    def as_response(self, flaw: Literal["truncated", "too large"] | None) -> Response:
         """Return what has arrived."""
-        return Answer(self.status or 0, self.headers, b"".join(self.chunks), flaw)
+        return Response(self.status or 0, self.headers, b"".join(self.chunks), flaw)
 
 
 async def exchange(
     session: aiohttp.ClientSession,
     request: Request,
     settings: Settings,
-    reception: Reception,
+    partial: PartialResponse,
     on_headers: Callable[[], None],
-) -> Answer:
-    """Send a request once and receive its answer into ``reception``.
+) -> Response:
+    """Send a request once and receive its answer into ``partial``.
 
     Args:
         session: Whose connections to use. What else it is set to (raise_for_status, auth, time-outs,
             redirects) has no say; its own headers are sent unless they clash, its middlewares run.
         request: What to send.
         settings: Proxy, TLS and the limit of the body's size.
-        reception: Where the answer is put as it comes.
+        partial: Where the answer is put as it comes.
         on_headers: Called once, when status and headers are there.
 
     Raises:
         ConnectionFailedError: No answer came, or the connection was lost before its headers.
     """
     with _silent_at_the_end():
-        return await _exchange(session, request, settings, reception, on_headers)
+        return await _exchange(session, request, settings, partial, on_headers)
 
 
 async def _exchange(
     session: aiohttp.ClientSession,
     request: Request,
     settings: Settings,
-    reception: Reception,
+    partial: PartialResponse,
     on_headers: Callable[[], None],
-) -> Answer:
+) -> Response:
     failure: ConnectionFailedError | None = None
-    departure = reception.departure
+    tracker = partial.tracker
     try:
-        reception.response = await _send(session, request, settings, departure)
+        partial.raw = await _send(session, request, settings, tracker)
     except (aiohttp.ClientError, OSError, _LostError) as error:
-        failure = _connection_failed(error.cause if isinstance(error, _LostError) else error, departure)
+        failure = _connection_failed(error.cause if isinstance(error, _LostError) else error, tracker)
     except (RuntimeError, asyncio.CancelledError) as error:
         # aiohttp's ways to say that somebody closed the session after it was lent out: it cancels what
         # waits for a connection then, though nobody has cancelled the task.
         task = asyncio.current_task()
         if not session.closed or (isinstance(error, asyncio.CancelledError) and task and task.cancelling()):
             raise
-        departure.connecting = True
-        failure = _connection_failed(error, departure)
-    if reception.response is None:
+        tracker.connecting = True
+        failure = _connection_failed(error, tracker)
+    if partial.raw is None:
         raise failure or AssertionError("a request without a response has failed")
-    reception.status = status = reception.response.status
-    reception.headers = reception.response.headers
+    partial.status = status = partial.raw.status
+    partial.headers = partial.raw.headers
     on_headers()
     limit = settings.max_body_bytes if status < 300 else min(MAX_ERROR_BYTES, settings.max_body_bytes)
     flaw: Literal["truncated", "too large"] | None = None
     size = 0
     try:
         # Decompression happens here, piece by piece, so the limit holds for what comes out of it.
-        async for chunk in reception.response.content.iter_any():
+        async for chunk in partial.raw.content.iter_any():
             size += len(chunk)
             if size > limit:
-                reception.chunks.append(chunk[: limit - size])
+                partial.chunks.append(chunk[: limit - size])
                 flaw = "too large"
                 break
-            reception.chunks.append(chunk)
+            partial.chunks.append(chunk)
             # A traceback with locals, of a cancellation, is not to show it.
             del chunk
     except (aiohttp.ClientError, OSError):
         flaw = "truncated"
     finally:
         # A whole body has given its connection back; of anything else the rest is not wanted.
-        reception.response.close()
-    return reception.answer(flaw)
+        partial.raw.close()
+    return partial.as_response(flaw)
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def _silent_at_the_end() -> Generator[None]:
 
 
 async def _send(
-    session: aiohttp.ClientSession, request: Request, settings: Settings, departure: Departure
+    session: aiohttp.ClientSession, request: Request, settings: Settings, tracker: SendTracker
 ) -> aiohttp.ClientResponse:
     headers: dict[str, str] = dict(request.headers)
     extra: dict[str, Any] = {}
@@ -196,14 +196,14 @@ async def _send(
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
-        middlewares=(once, *own, departure.watch),
+        middlewares=(once, *own, tracker.watch),
         **extra,
     )
 
 
-def _connection_failed(error: BaseException, departure: Departure) -> ConnectionFailedError:
+def _connection_failed(error: BaseException, tracker: SendTracker) -> ConnectionFailedError:
     """Describe why no answer came, by what is safe to show."""
-    never_sent = departure.never_sent
+    never_sent = tracker.never_sent
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return ConnectionFailedError(
             f"The proxy refused to connect (status {error.status}).", never_sent=True

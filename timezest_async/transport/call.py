@@ -23,22 +23,22 @@ from timezest_async.errors import (
 )
 from timezest_async.redaction import redact
 from timezest_async.transport import aiohttp_edge as wire
-from timezest_async.transport.clocks import ServiceClock
+from timezest_async.transport.attempt_timeouts import AttemptTimeout
 from timezest_async.transport.exchanges import Exchange
-from timezest_async.transport.hooks import RequestEvent, tell
-from timezest_async.transport.messages import Answer, Request, decipher, retry_after
+from timezest_async.transport.hooks import RequestEvent, emit
+from timezest_async.transport.messages import Request, Response, decipher, retry_after
 from timezest_async.transport.retries import (
     MAX_RETRY_AFTER,
     back_off,
-    in_vain,
     is_active,
     is_testing,
-    log_again,
+    log_retry,
+    not_worth_waiting,
     with_retries,
 )
+from timezest_async.transport.service_clock import ServiceClock
 from timezest_async.transport.sessions import Sessions
 from timezest_async.transport.settings import Settings
-from timezest_async.transport.time_limits import TimeLimit
 
 P = TypeVar("P")
 
@@ -135,7 +135,7 @@ class Call(Generic[P]):
             except RateLimitedError as error:
                 if error.retry_after or not self._may_wait():
                     raise
-                log_again(self._asked, number + self._refusals, error)
+                log_retry(self._asked, number + self._refusals, error)
                 self._refusals += 1
 
     def _may_wait(self) -> bool:
@@ -154,13 +154,13 @@ class Call(Generic[P]):
         if number > 1:
             backed_off = self._clock() - self._idle_since
             self._waited += backed_off
-            self._tell("on_retry", number, self._error, waited=backed_off)
+            self._emit("on_retry", number, self._error, waited=backed_off)
         await self._sessions.current()
         try:
             slot = await self._acquire(number)
             # Asked again, since the wait may have outlived the session.
             session = await self._sessions.current()
-            self._tell("on_request", number)
+            self._emit("on_request", number)
         except BaseException:
             # Does nothing where it is still the slot of the attempt before.
             if self._slot is not None:
@@ -169,43 +169,43 @@ class Call(Generic[P]):
         if self._sent_at is None:
             self._sent_at = datetime.now(UTC)
         began = self._clock()
-        reception = wire.Reception()
+        partial = wire.PartialResponse()
         error: BaseException | None = None
         try:
-            answer = await self._receive(session, slot, reception, number)
+            response = await self._receive(session, slot, partial, number)
             payload = decipher(
                 self._request,
-                answer,
+                response,
                 key=self._settings.key,
                 now=self._service_clock.now(),
                 decode=self._decode,
             )
             return Exchange(
-                status=answer.status,
+                status=response.status,
                 payload=payload,
                 url=self._request.url,
                 retries_taken=number - 1,
-                seconds=self._clock() - began - reception.queued,
+                seconds=self._clock() - began - partial.queued,
                 waited=self._waited,
                 sent_at=self._sent_at,
                 clock_offset=self._service_clock.offset,
-                body=answer.body,
+                body=response.body,
                 key=self._settings.key,
             )
         except TimeZestError as caught:
-            error = verdict = self._verdict(caught, reception.status)
+            error = verdict = self._verdict(caught, partial.status)
         except BaseException as caught:
             error = caught
             raise
         finally:
             # Does nothing where the slot's fate is known better by now.
-            if reception.departure.never_sent:
+            if partial.tracker.never_sent:
                 slot.release()
             else:
                 slot.lost()
             self._idle_since = self._clock()
-            seconds = self._idle_since - began - reception.queued
-            self._tell("on_response", number, error, status=reception.status, seconds=seconds)
+            seconds = self._idle_since - began - partial.queued
+            self._emit("on_response", number, error, status=partial.status, seconds=seconds)
         raise self._last_error(verdict, number)
 
     def _last_error(self, error: TimeZestError, number: int) -> TimeZestError:
@@ -245,16 +245,18 @@ class Call(Generic[P]):
             raise self._error or failure or deadline_passed(self._deadline or 0.0, self._asked)
         self._slot = slot
         if reservation is not None and reservation.waited > NOTICEABLE:
-            self._tell("on_wait", number, waited=reservation.waited)
+            self._emit("on_wait", number, waited=reservation.waited)
         return slot
 
-    async def _receive(self, session: Any, slot: Slot, reception: wire.Reception, number: int) -> Answer:
+    async def _receive(
+        self, session: Any, slot: Slot, partial: wire.PartialResponse, number: int
+    ) -> Response:
         """Make one exchange within its time, and settle its slot."""
 
         def on_headers() -> None:
-            self._service_clock.observe(reception.headers)
-            if reception.status == 429:
-                asked_for = retry_after(reception.headers, now=self._service_clock.now())
+            self._service_clock.observe(partial.headers)
+            if partial.status == 429:
+                asked_for = retry_after(partial.headers, now=self._service_clock.now())
                 slot.limited(self._pause(number, asked_for))
             else:
                 slot.answered()
@@ -262,34 +264,34 @@ class Call(Generic[P]):
         # A slot that is taken for lost after a while must not be used so late that its request outlives it.
         lease = getattr(self._limiter, "lease", None)
         patience = None if lease is None else lease - self._settings.timeout
-        limit = TimeLimit(self._settings.timeout, self._remaining(), patience)
-        departure = reception.departure
-        departure.on_queue = limit.queue
-        departure.before_send = self._before_send
+        timeout = AttemptTimeout(self._settings.timeout, self._remaining(), patience)
+        tracker = partial.tracker
+        tracker.on_queue = timeout.queue
+        tracker.before_send = self._before_send
         failure: ConnectionFailedError | None = None
         try:
-            async with limit.guard:
-                return await wire.exchange(session, self._request, self._settings, reception, on_headers)
+            async with timeout.guard:
+                return await wire.exchange(session, self._request, self._settings, partial, on_headers)
         except ConnectionFailedError as error:
             failure = error
         except TimeoutError:
             pass
         finally:
-            reception.queued = limit.queued
-            self._waited += limit.queued
+            partial.queued = timeout.queued
+            self._waited += timeout.queued
         if failure is not None:
             if failure.never_sent:
                 slot.release()
             raise failure
-        if reception.status is not None and reception.status >= 300:
+        if partial.status is not None and partial.status >= 300:
             # The status says all that matters; only its explanation did not come in time.
-            return reception.answer("truncated")
-        if limit.is_deadline:
-            raise deadline_passed(self._deadline or 0.0, self._asked, never_sent=departure.never_sent)
+            return partial.as_response("truncated")
+        if timeout.is_deadline:
+            raise deadline_passed(self._deadline or 0.0, self._asked, never_sent=tracker.never_sent)
         seconds = self._settings.timeout
-        how = "could not connect" if departure.never_sent else "was not answered"
+        how = "could not connect" if tracker.never_sent else "was not answered"
         raise RequestTimeoutError(
-            f"{self._asked} {how} within {seconds:g} s.", seconds=seconds, never_sent=departure.never_sent
+            f"{self._asked} {how} within {seconds:g} s.", seconds=seconds, never_sent=tracker.never_sent
         )
 
     @property
@@ -304,7 +306,7 @@ class Call(Generic[P]):
             return None
         wait = back_off(number, asked_for, self._random)
         # Who will not wait in vain must not make others do so either.
-        return min(wait, MAX_RETRY_AFTER) if in_vain(wait, asked_for, self._remaining()) else wait
+        return min(wait, MAX_RETRY_AFTER) if not_worth_waiting(wait, asked_for, self._remaining()) else wait
 
     def _verdict(self, error: TimeZestError, status: int | None) -> TimeZestError:
         """Return what an attempt's error means: for a create, whether it may have happened."""
@@ -324,7 +326,7 @@ class Call(Generic[P]):
             clock_offset=self._service_clock.offset,
         )
 
-    def _tell(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:
+    def _emit(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:
         hooks = self._settings.hooks
         if hooks is None:
             return
@@ -343,4 +345,4 @@ class Call(Generic[P]):
             query=self._query,
             **facts,
         )
-        tell(hooks, event, happened)
+        emit(hooks, event, happened)

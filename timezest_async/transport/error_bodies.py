@@ -15,14 +15,14 @@ MAX_MESSAGE = 500
 MAX_DETAILS = 4_000
 """Characters of JSON up to which an error's ``errors`` are kept as they came."""
 _ENOUGH = 8_000
-"""Bytes or characters of which, the API key blotted out, enough is left to fill a message."""
+"""Bytes or characters of which, the API key redacted, enough is left to fill a message."""
 
 _TELLING = ("error", "message", "detail", "title", "errors")
 """Members that say what is wrong, the one that says it best first."""
 
 
-def opening(body: bytes, key: str) -> str:
-    """Return the first 500 characters of a body as text, the API key blotted out."""
+def body_excerpt(body: bytes, key: str) -> str:
+    """Return the first 500 characters of a body as text, the API key redacted."""
     return redact(body[:_ENOUGH].decode("utf-8", "replace"), key)[:MAX_MESSAGE]
 
 

@@ -10,7 +10,7 @@ import yarl
 
 from timezest_async.errors import UnexpectedResponseError
 from timezest_async.redaction import Secret, redact
-from timezest_async.transport.error_bodies import opening
+from timezest_async.transport.error_bodies import body_excerpt
 
 P = TypeVar("P")
 
@@ -42,16 +42,16 @@ class Exchange(Generic[P]):
     body: bytes = attrs.field(default=b"", repr=False)
     _key: Secret = attrs.field(default=Secret(), repr=False, alias="key")
 
-    def blot(self, text: str) -> str:
-        """Blot out the API key, should the answer have repeated it."""
+    def redact(self, text: str) -> str:
+        """Redact the API key, should the answer have repeated it."""
         return redact(text, self._key)
 
     def unexpected(self, reason: str) -> UnexpectedResponseError:
         """Make the error for a good answer whose content is not the documented one."""
         error = UnexpectedResponseError(
-            f"the answer of {self.url.path} is not of the documented shape: {self.blot(reason)}",
+            f"the answer of {self.url.path} is not of the documented shape: {self.redact(reason)}",
             status=self.status,
-            body_start=opening(self.body, self._key),
+            body_start=body_excerpt(self.body, self._key),
         )
         error.retries_taken = self.retries_taken
         return error

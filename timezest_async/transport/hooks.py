@@ -83,7 +83,7 @@ class Hooks(Protocol):
         del record  # mypy takes a method without a body for abstract
 
 
-def tell(
+def emit(
     hooks: Hooks | None,
     event: Literal["on_request", "on_response", "on_retry", "on_wait", "on_unreadable"],
     what: RequestEvent | UnreadableRecord,

@@ -1,6 +1,6 @@
-"""One HTTP exchange without any I/O: build a request, decipher an answer.
+"""One HTTP exchange without any I/O: build a request, decipher a response.
 
-Both are pure functions. An answer is classified by its status alone, never by its text: the vendor's
+Both are pure functions. A response is classified by its status alone, never by its text: the vendor's
 403 begins with "Unauthorized" too.
 """
 
@@ -31,8 +31,8 @@ from timezest_async.errors import (
 )
 from timezest_async.redaction import Secret, redact
 from timezest_async.serialization.parsing import NotJSONError, parse_json
-from timezest_async.transport.clocks import http_date
-from timezest_async.transport.error_bodies import error_details, opening
+from timezest_async.transport.error_bodies import body_excerpt, error_details
+from timezest_async.transport.service_clock import http_date
 
 USER_AGENT = f"timezest-async/{__version__}"
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -67,7 +67,7 @@ class Request:
 
 
 @attrs.frozen
-class Answer:
+class Response:
     """What came back, as far as it came.
 
     Attributes:
@@ -135,67 +135,67 @@ def build_request(
 
 def decipher(
     request: Request,
-    answer: Answer,
+    response: Response,
     *,
     key: str,
     now: datetime | None = None,
     decode: Callable[[bytes], P] = parse_json,
 ) -> P:
-    """Return what is made of a good answer; raise what a bad one means.
+    """Return what is made of a good response; raise what a bad one means.
 
     Args:
         request: What was asked.
-        answer: What came back.
-        key: The API key, blotted out should the answer repeat it.
-        now: The time (UTC) that a date in Retry-After is measured from when the answer has no Date.
-        decode: Makes something of a good answer's body; a ``NotJSONError`` is what it may raise.
+        response: What came back.
+        key: The API key, redacted should the response repeat it.
+        now: The time (UTC) that a date in Retry-After is measured from when the response has no Date.
+        decode: Makes something of a good response's body; a ``NotJSONError`` is what it may raise.
 
     Raises:
         APIStatusError: Its class for the status, on 4xx and 5xx.
         UnexpectedResponseError: A redirect, a status out of range, or a 2xx without whole JSON.
     """
-    status = answer.status
+    status = response.status
     if 200 <= status < 300:
-        return _payload(request, answer, key, decode)
+        return _payload(request, response, key, decode)
     if 400 <= status < 600:
-        message, errors = error_details(answer.body, key)
+        message, errors = error_details(response.body, key)
         cls = _CLASSES.get(status, ServerError if status >= 500 else APIStatusError)
         raise cls(
             message or _phrase(status),
             status=status,
             errors=errors,
-            retry_after=retry_after(answer.headers, now=now),
+            retry_after=retry_after(response.headers, now=now),
             request_method=request.method,
             request_path=request.url.raw_path,
         )
     asked = f"{request.method} {request.route}"
-    if 300 <= status < 400 and not answer.headers.get("Location"):
+    if 300 <= status < 400 and not response.headers.get("Location"):
         raise UnexpectedResponseError(
             f"{asked} was answered {status} ({_phrase(status)}), which says neither what it returns nor where"
             " to: check base_url, and any proxy or cache on the way.",
             status=status,
-            body_start=opening(answer.body, key),
+            body_start=body_excerpt(response.body, key),
         )
     if 300 <= status < 400:
         # Only the origin is shown: the rest may hold a token, or the key that was sent.
-        elsewhere = redact(_redirect_origin(request.url, answer.headers["Location"]), key)
+        elsewhere = redact(_redirect_origin(request.url, response.headers["Location"]), key)
         raise UnexpectedResponseError(
             f"{asked} was redirected ({status}) to {elsewhere}. Redirects are"
             " not followed, since the API key must not go elsewhere: check base_url.",
             status=status,
-            body_start=opening(answer.body, key),
+            body_start=body_excerpt(response.body, key),
         )
     raise UnexpectedResponseError(
         f"{asked} was answered with the unknown status {status}.",
         status=status,
-        body_start=opening(answer.body, key),
+        body_start=body_excerpt(response.body, key),
     )
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Read Retry-After: seconds, with or without a fraction, or an HTTP date.
 
-    A date is measured from the answer's own Date, so that a wrong clock here does no harm.
+    A date is measured from the response's own Date, so that a wrong clock here does no harm.
 
     Returns:
         Seconds to wait, 0 or more; None where the header is missing or makes no sense.
@@ -214,29 +214,29 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     return max(0.0, (until - since).total_seconds())
 
 
-def _payload(request: Request, answer: Answer, key: str, decode: Callable[[bytes], P]) -> P:
+def _payload(request: Request, response: Response, key: str, decode: Callable[[bytes], P]) -> P:
     reason = ""
-    if answer.flaw is None and answer.body.strip():
+    if response.flaw is None and response.body.strip():
         try:
-            return decode(answer.body)
+            return decode(response.body)
         except NotJSONError as error:
             reason = str(error)
-    asked = f"{request.method} {request.route} was answered {answer.status}"
-    start = opening(answer.body, key)
-    if answer.flaw == "too large":
+    asked = f"{request.method} {request.route} was answered {response.status}"
+    start = body_excerpt(response.body, key)
+    if response.flaw == "too large":
         raise UnexpectedResponseError(
-            f"{asked} with a body of more than {len(answer.body)} bytes; the rest was not read.",
-            status=answer.status,
+            f"{asked} with a body of more than {len(response.body)} bytes; the rest was not read.",
+            status=response.status,
             body_start=start,
         )
-    if answer.flaw == "truncated":
-        problem = f"{asked}, but the body broke off after {len(answer.body)} bytes."
+    if response.flaw == "truncated":
+        problem = f"{asked}, but the body broke off after {len(response.body)} bytes."
     elif not reason:
         problem = f"{asked} with an empty body where JSON belongs."
     else:
-        kind = redact(answer.headers.get("Content-Type", "no Content-Type"), key)[:80]
+        kind = redact(response.headers.get("Content-Type", "no Content-Type"), key)[:80]
         problem = f"{asked} with something other than JSON ({kind}; {reason}): {start[:100]!r}."
-    raise UnexpectedResponseError(problem, status=answer.status, body_start=start, retryable=True)
+    raise UnexpectedResponseError(problem, status=response.status, body_start=start, retryable=True)
 
 
 def _phrase(status: int) -> str:

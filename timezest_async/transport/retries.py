@@ -41,7 +41,7 @@ def back_off(retry: int, retry_after: float | None, random: Callable[[], float])
     return random() * min(MAX_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(retry, 16))
 
 
-def in_vain(wait: float, retry_after: float | None, remaining: float | None) -> bool:
+def not_worth_waiting(wait: float, retry_after: float | None, remaining: float | None) -> bool:
     """Tell whether waiting cannot help: it would outlast the deadline, or be unreasonably long.
 
     Args:
@@ -105,7 +105,7 @@ async def with_retries(
             return False
         retry_after = error.retry_after if isinstance(error, APIStatusError) else None
         wait = back_off(number, retry_after, random)
-        if in_vain(wait, retry_after, remaining()):
+        if not_worth_waiting(wait, retry_after, remaining()):
             return False
         # After a 429 the limiter itself does the waiting, with this request at the head of its line:
         # slept here, it would come back to a line that has moved on.
@@ -122,7 +122,7 @@ async def with_retries(
                 number = trial.num
                 if number == 1:
                     raise failure
-                log_again(asked, failure.retries_taken + 1, failure)
+                log_retry(asked, failure.retries_taken + 1, failure)
                 try:
                     return await attempt(number)
                 except TimeZestError as error:
@@ -136,7 +136,7 @@ async def with_retries(
     raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
 
 
-def log_again(asked: str, number: int, error: TimeZestError) -> None:
+def log_retry(asked: str, number: int, error: TimeZestError) -> None:
     """Log that a request is sent again.
 
     Args:

@@ -21,9 +21,9 @@ from timezest_async.redaction import Secret, redact
 from timezest_async.serialization.parsing import parse_json
 from timezest_async.transport import call as calls, exchanges, settings
 from timezest_async.transport.accounts import account_digest
-from timezest_async.transport.clocks import ServiceClock
-from timezest_async.transport.hooks import Hooks, tell
+from timezest_async.transport.hooks import Hooks, emit
 from timezest_async.transport.messages import Request, build_request
+from timezest_async.transport.service_clock import ServiceClock
 from timezest_async.transport.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -168,13 +168,13 @@ class Transport:
         """Whether ``close`` was called."""
         return self._sessions.closed
 
-    def blot(self, text: str) -> str:
-        """Blot out the API key in what the service sent, before it is cut or shown."""
+    def redact(self, text: str) -> str:
+        """Redact the API key in what the service sent, before it is cut or shown."""
         return redact(text, self._settings.key)
 
-    def tell_unreadable(self, record: UnreadableRecord) -> None:
+    def emit_unreadable(self, record: UnreadableRecord) -> None:
         """Tell the hooks of a record that cannot be read."""
-        tell(self._settings.hooks, "on_unreadable", record)
+        emit(self._settings.hooks, "on_unreadable", record)
 
     async def reserve(self, deadline: float | None = None) -> reservations.Reservation:
         """Wait for a slot of the budget before deciding what to ask.

@@ -6,7 +6,7 @@ import asyncio
 import math
 
 
-class TimeLimit:
+class AttemptTimeout:
     """Limits one attempt; to be made where it begins.
 
     Args:
@@ -33,7 +33,7 @@ class TimeLimit:
         """Whether the deadline comes, or came, first."""
         return self.guard.when() == self._last
 
-    def queue(self, waits: bool) -> None:  # noqa: FBT001 - what Departure calls
+    def queue(self, waits: bool) -> None:  # noqa: FBT001 - what SendTracker calls
         """Let the attempt's own time stand still while it waits for a connection."""
         now = self._clock()
         if waits:

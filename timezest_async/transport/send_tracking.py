@@ -23,11 +23,11 @@ from timezest_async._version import __version__
 _numbers = itertools.count(1)
 
 
-class UnfitConnectionError(Exception):
+class StaleConnectionError(Exception):
     """A kept connection will not do; nothing was sent, and another one may be tried at once."""
 
 
-class Departure:
+class SendTracker:
     """What is known of a request's way to its first byte.
 
     Attributes:
@@ -70,19 +70,19 @@ class Departure:
                 request.proxy_headers = CIMultiDict({**(request.proxy_headers or {}), **agent})
             try:
                 return await handler(request)
-            except UnfitConnectionError:
+            except StaleConnectionError:
                 # It is closed by now, so that there is an end to them.
                 continue
 
     def _follow(self, request: aiohttp.ClientRequest, *, is_create: bool) -> None:
         traces: list[Any] | None = getattr(request, "_traces", None)
         if traces is not None:
-            traces.append(Trace(request.session, _TRACING, SimpleNamespace(departure=self)))
+            traces.append(Trace(request.session, _TRACING, SimpleNamespace(tracker=self)))
         send = request.send
 
         async def send_on(connection: Any) -> aiohttp.ClientResponse:
             if self.is_kept and (is_create or not _is_quiet(connection.protocol)):
-                raise UnfitConnectionError
+                raise StaleConnectionError
             if is_create:
                 connection.protocol.force_close()
             if self.before_send is not None:
@@ -111,15 +111,15 @@ def _is_quiet(protocol: Any) -> bool:
 
 
 async def _queue(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    context.departure.on_queue(True)
+    context.tracker.on_queue(True)
 
 
 async def _leave_queue(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    context.departure.on_queue(False)
+    context.tracker.on_queue(False)
 
 
 async def _keep(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    context.departure.is_kept = True
+    context.tracker.is_kept = True
 
 
 _TRACING: Final = aiohttp.TraceConfig()
