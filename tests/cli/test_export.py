@@ -458,7 +458,7 @@ async def test_on_a_terminal_progress_is_one_line_that_fits(monkeypatch: pytest.
     screen = io.StringIO()
     console = terminal.Console(file=screen, force_terminal=True, width=80, markup=False)
     monkeypatch.setattr(terminal, "err", console)
-    display = progress_display.Display(progress_display.Manner.LIVE)
+    display = progress_display.Display(progress_display.ProgressMode.LIVE)
     display.begin(RateLimiter())
     first = datetime(2026, 1, 2, tzinfo=UTC)
     display.floor = first - timedelta(days=100)

@@ -23,7 +23,7 @@ from timezest_async.cli import (
     terminal,
 )
 from timezest_async.cli.options import Command
-from timezest_async.cli.terminal import say, show
+from timezest_async.cli.terminal import print_data, print_status
 from timezest_async.cli.wording import in_options
 from timezest_async.errors import (
     ConfigurationError,
@@ -43,7 +43,7 @@ app: Final = typer.Typer(
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
     if wanted:
-        show(__version__)
+        print_data(__version__)
         raise typer.Exit
 
 
@@ -72,16 +72,18 @@ app.command(
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a sub-command; see ``main``."""
-    terminal.prepare()
+    terminal.prepare_streams()
     try:
-        with interrupts.heeded():
+        with interrupts.raised():
             status = _run(argv)
             sys.stdout.flush()
     except KeyboardInterrupt:
         status = interrupts.INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            say(f"stdout cannot be written: {error.strerror}" if error.filename is None else str(error))
+            print_status(
+                f"stdout cannot be written: {error.strerror}" if error.filename is None else str(error)
+            )
         status = 1
         try:
             sys.stdout.flush()
@@ -97,9 +99,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except (FilterError, ConfigurationError, InvalidRequestError, KeyReusedError) as error:
-        say(in_options(str(error)))
+        print_status(in_options(str(error)))
         return 2
     except TimeZestError as error:
-        say(in_options(str(error)))
+        print_status(in_options(str(error)))
         return 1
     return 0

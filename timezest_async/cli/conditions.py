@@ -1,18 +1,31 @@
-"""A filter from plain options, for whoever would rather not write one."""
+"""Filters as the commands take them: TQL text, or plain options for whoever would rather not write any."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from difflib import get_close_matches
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import attrs
 import typer
 
-from timezest_async import ConfigurationError, Expression, F, InvalidValueError, Status, tql
+from timezest_async import (
+    AgentRole,
+    ConfigurationError,
+    Expression,
+    F,
+    InvalidValueError,
+    Operator,
+    Predicate,
+    Status,
+    UnsupportedFilterError,
+    tql,
+)
 from timezest_async.cli import terminal
-from timezest_async.cli.filter_argument import warn_of
 from timezest_async.cli.options import refuse
 from timezest_async.models.time_zones import find_zone
 
@@ -64,7 +77,7 @@ class Conditions:
         text: str | None,
         entity: str,
         given: Collection[str],
-        warn: Callable[[str], None] = terminal.say,
+        warn: Callable[[str], None] = terminal.print_status,
     ) -> Expression[Any] | None:
         """Join them with a filter in text form.
 
@@ -72,7 +85,7 @@ class Conditions:
             text: The filter, if there is one.
             entity: What is filtered.
             given: The options that the command line gave.
-            warn: Tells of what can hardly be meant; see ``filters.warn_of``.
+            warn: Tells of what can hardly be meant; see ``warn_of``.
 
         Returns:
             What is to hold; None for everything.
@@ -93,7 +106,7 @@ class Conditions:
         return expression
 
     def terms(self) -> list[Expression[Any]]:
-        """Give them as expressions, which all are to hold.
+        """Return them as expressions, which all are to hold.
 
         Raises:
             ConfigurationError: A value cannot be read.
@@ -135,10 +148,10 @@ class Conditions:
 
 
 def _of(option: str, make: Callable[[], Expression[Any]]) -> Expression[Any]:
-    """Make an option's expression, whose errors name the option rather than an attribute.
+    """Return an option's expression, whose errors name the option rather than an attribute.
 
     Raises:
-        ConfigurationError: The value is none that the attribute takes.
+        ConfigurationError: The attribute does not take the value.
     """
     try:
         return make()
@@ -167,7 +180,7 @@ def _ticket(number: str) -> Expression[Any]:
 
 
 def zone_named(name: str) -> tzinfo:
-    """Find a time zone by its Rails or IANA name.
+    """Return a time zone by its Rails or IANA name.
 
     Raises:
         ConfigurationError: There is none.
@@ -176,3 +189,48 @@ def zone_named(name: str) -> tzinfo:
     if zone is None:
         raise ConfigurationError(f"there is no time zone {name!r}: name one such as Europe/London")
     return zone
+
+
+_DOCUMENTED: Final[Mapping[str, type[StrEnum]]] = {
+    "scheduling_request.status": Status,
+    "agent.role": AgentRole,
+}
+"""Attributes that hold one of a few words, as far as these are documented."""
+
+
+def read_filter(text: str, entity: str = "scheduling_request") -> Expression[Any]:
+    """Read TQL text, and warn on stderr as ``warn_of`` does.
+
+    Raises:
+        FilterError: It cannot be read.
+    """
+    expression = tql.parse(text, entity=entity)
+    warn_of(expression)
+    return expression
+
+
+def warn_of(expression: Expression[Any], warn: Callable[[str], None] = terminal.print_status) -> None:
+    """Warn on stderr of words that the service does not document, and of what nothing can match.
+
+    Args:
+        expression: The filter.
+        warn: Writes a line.
+    """
+    for leaf in tql.leaves(expression):
+        if isinstance(leaf, Predicate) and leaf.attribute.path in _DOCUMENTED:
+            _warn_of_words(leaf, list(_DOCUMENTED[leaf.attribute.path]), warn)
+    with suppress(UnsupportedFilterError):  # who sends it says so
+        if tql.plan(expression).is_empty:
+            warn("Warning: nothing can match this filter: its conditions contradict each other")
+
+
+def _warn_of_words(leaf: Predicate[Any], words: list[str], warn: Callable[[str], None]) -> None:
+    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    is_part = leaf.operator in {Operator.LIKE, Operator.NOT_LIKE}
+    name = leaf.attribute.name
+    for value in map(str, values):
+        if value in words or (is_part and any(value.casefold() in word for word in words)):
+            continue
+        near = get_close_matches(value.casefold(), words, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        warn(f"Warning: {name} {value!r} is none of the documented {', '.join(words)}{meant}")

@@ -80,7 +80,7 @@ class Service:
         """Make the client of a command, for the length of a block.
 
         Raises:
-            ConfigurationError: There is no key, or an option is unfit.
+            ConfigurationError: There is no key, or an option is invalid.
         """
         async with AsyncExitStack() as stack:
             budget: RateLimiter | RedisRateLimiter = RateLimiter()

@@ -166,7 +166,9 @@ async def _create(
             found = await requests.find_open(parameters)
             if found is not None:
                 whose = "ticket" if TICKET_TYPES & _types(parameters) else "end user"
-                terminal.say(f"Nothing was created: this {whose} has a request that is {found.status}.")
+                terminal.print_status(
+                    f"Nothing was created: this {whose} has a request that is {found.status}."
+                )
                 return Created(found, "found")
         try:
             if once.once is None:
@@ -177,20 +179,20 @@ async def _create(
                         journal, key=once.once, unless_open=if_none_open, **cast("Any", arguments)
                     )
         except OutcomeUnknownError as error:
-            terminal.say(f"It may have been created, or not: {in_options(str(error))}")
-            await _say_candidates(client, error)
+            terminal.print_status(f"It may have been created, or not: {in_options(str(error))}")
+            await _print_candidates(client, error)
             raise typer.Exit(1) from None
         except asyncio.CancelledError:
             goes_on = "The same command, run again, goes on from here."
             look = "Look before you create it again."
-            terminal.say(
+            terminal.print_status(
                 f"Interrupted: it may have been created, or not. {look if once.once is None else goes_on}"
             )
             raise
         # Whatever becomes of the connection and of stdout, this was done, and is not to be done again.
         say_how(made)
         if made.how == "created":
-            _say_overridden(made.request, parameters, names)
+            _print_overridden(made.request, parameters, names)
         return made
 
 
@@ -199,7 +201,7 @@ def _types(parameters: Mapping[str, Any]) -> set[str]:
     return {entity["type"] for entity in parameters.get("associated_entities", ())}
 
 
-def _say_overridden(
+def _print_overridden(
     request: SchedulingRequest, parameters: Mapping[str, Any], names: Mapping[str, str]
 ) -> None:
     """Say where an entity has another end user than was given, since the service goes by the entity."""
@@ -208,19 +210,21 @@ def _say_overridden(
     for field in ("end_user_name", "end_user_email"):
         given, has = parameters.get(field), getattr(request, field)
         if given is not None and has and given.casefold() != has.casefold():
-            terminal.say(f"The {whose} has overridden {names.get(field, field)}: it is {has}, not {given}.")
+            terminal.print_status(
+                f"The {whose} has overridden {names.get(field, field)}: it is {has}, not {given}."
+            )
 
 
-async def _say_candidates(client: TimeZestClient, error: OutcomeUnknownError) -> None:
+async def _print_candidates(client: TimeZestClient, error: OutcomeUnknownError) -> None:
     try:
         candidates: list[SchedulingRequest] = await error.find_candidates(client)
     except TimeZestError as failure:
-        terminal.say(f"What may be it cannot be listed either: {failure}")
+        terminal.print_status(f"What may be it cannot be listed either: {failure}")
         return
-    terminal.say("These may be it:" if candidates else "There is nothing yet that may be it.")
+    terminal.print_status("These may be it:" if candidates else "There is nothing yet that may be it.")
     for one in candidates:
         who = one.end_user_email or one.end_user_name or ""
-        terminal.say(f"  {one.id}  {one.created_at:%Y-%m-%d %H:%M:%S %Z}  {one.status}  {who}")
+        terminal.print_status(f"  {one.id}  {one.created_at:%Y-%m-%d %H:%M:%S %Z}  {one.status}  {who}")
 
 
 def _window(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,7 +258,7 @@ def _read(source: str) -> dict[str, Any]:
     """Read the arguments of a create from a file or, for ``-``, from stdin.
 
     Raises:
-        ConfigurationError: It cannot be read, or is no JSON object.
+        ConfigurationError: It cannot be read, or is not a JSON object.
         InvalidRequestError: It has other keys than a create, or lacks some.
     """
     name = "stdin" if source == "-" else source

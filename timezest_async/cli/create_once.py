@@ -75,12 +75,12 @@ class Once:
 
 
 def say_how(made: Created) -> None:
-    """Say on stderr whether something was created."""
+    """Print on stderr whether something was created."""
     if made.how == "created":
-        terminal.say(f"Created {made.request.id}")
+        terminal.print_status(f"Created {made.request.id}")
     elif made.how == "found":
-        terminal.say(
+        terminal.print_status(
             f"Found {made.request.id}, open already or made by an earlier attempt: nothing was created."
         )
     else:
-        terminal.say(f"Remembered {made.request.id}: nothing was created, since this key is done.")
+        terminal.print_status(f"Remembered {made.request.id}: nothing was created, since this key is done.")

@@ -26,28 +26,32 @@ def demo() -> None:
 
 
 async def _demo() -> None:
-    terminal.say("Starting a sandbox with 2,000 scheduling requests …")
+    terminal.print_status("Starting a sandbox with 2,000 scheduling requests …")
     async with (
         Sandbox(records=2_000) as sandbox,
         TimeZestClient(sandbox.api_key, sandbox.base_url) as client,
     ):
         a_year_ago = datetime.now(UTC) - timedelta(days=365)
         booked = (F.status == "scheduled") & (F.created_at >= a_year_ago)
-        terminal.show(f"\nBooked in the last year, newest first:\n  {booked!r}\n")
+        terminal.print_data(f"\nBooked in the last year, newest first:\n  {booked!r}\n")
         newest = await _stream(client, booked)
         for line in record_tables.Table(record_tables.DEMO, terminal.out.width).lines(newest):
-            terminal.show(line)
+            terminal.print_data(line)
 
         created = await _create(client)
-        terminal.show(f"\nCreated for ticket #1234:\n  {created.id}, where to book: {created.scheduling_url}")
+        terminal.print_data(
+            f"\nCreated for ticket #1234:\n  {created.id}, where to book: {created.scheduling_url}"
+        )
 
         again = await client.scheduling_requests.get(created.id)
-        terminal.show(f"\nRead again:\n  {again.end_user_name} <{again.end_user_email}>, {again.status}")
+        terminal.print_data(
+            f"\nRead again:\n  {again.end_user_name} <{again.end_user_email}>, {again.status}"
+        )
 
         try:
             client.scheduling_requests.list("status = new and connectwise_psa_company_id like 2")
         except FilterError as error:
-            terminal.show("\nRefused before anything is sent:\n" + indent(str(error), "  "))
+            terminal.print_data("\nRefused before anything is sent:\n" + indent(str(error), "  "))
 
 
 async def _stream(client: TimeZestClient, filter: Expression) -> list[SchedulingRequest]:

@@ -14,7 +14,7 @@ from timezest_async.cli.conditions import Conditions
 from timezest_async.cli.connections import Service
 from timezest_async.cli.exporting import Task, run, show_plan
 from timezest_async.cli.options import given_options, grouped, refuse
-from timezest_async.cli.progress_display import Display, Manner
+from timezest_async.cli.progress_display import Display, ProgressMode
 from timezest_async.endpoints import PATHS
 from timezest_async.export import Compression, Format, IncrementalPlan, choose_format
 from timezest_async.export.formats.columns import choose_columns
@@ -82,7 +82,7 @@ def export(
     }
     options = {name: value for name, value in options.items() if name in given}
     how_many = _concurrency(concurrency)
-    display = Display(_manner(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
+    display = Display(_progress_mode(quiet=quiet, log_json=log_json, to_stdout=output == Path("-")))
     again = service.spelled(given)
     if resume is not None:
         refuse(given - _HOW - _RESUMED, "--resume knows from the checkpoint what to export")
@@ -96,7 +96,7 @@ def export(
     began = None if incremental is None else IncrementalPlan.load(incremental).begun
     conditions = conditions if began is None else attrs.evolve(conditions, now=began)
     expression = conditions.filter(
-        filter, entity, given, warn=lambda text: display.say(text, "warning", message=text)
+        filter, entity, given, warn=lambda text: display.print_event(text, "warning", message=text)
     )
     choose_columns(PATHS[entity], names)
     task = Task(
@@ -121,19 +121,19 @@ def export(
     if how_many not in {1, "auto"} and entity != "scheduling_request":
         raise ConfigurationError("only scheduling requests are read concurrently: leave --concurrency out")
     if dry_run:
-        show_plan(task, service.base_url, says_where=output is not None)
+        show_plan(task, service.base_url, has_output=output is not None)
     else:
         run(task, display, service, again)
 
 
-def _manner(*, quiet: bool, log_json: bool, to_stdout: bool) -> Manner:
+def _progress_mode(*, quiet: bool, log_json: bool, to_stdout: bool) -> ProgressMode:
     if quiet:
-        return Manner.QUIET
+        return ProgressMode.QUIET
     if log_json:
-        return Manner.JSON
+        return ProgressMode.JSON
     if terminal.err.is_terminal and not (to_stdout and terminal.out.is_terminal):
-        return Manner.LIVE
-    return Manner.PLAIN
+        return ProgressMode.LIVE
+    return ProgressMode.PLAIN
 
 
 def _concurrency(text: str) -> Any:

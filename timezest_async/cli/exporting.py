@@ -25,8 +25,8 @@ from timezest_async import (
 )
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
-from timezest_async.cli.plans import counted, plan_lines
-from timezest_async.cli.progress_display import Display, Manner, duration
+from timezest_async.cli.plans import plan_lines, pluralize
+from timezest_async.cli.progress_display import Display, ProgressMode
 from timezest_async.cli.wording import in_options
 from timezest_async.endpoints import endpoint_of
 from timezest_async.export import (
@@ -42,6 +42,7 @@ from timezest_async.export import (
 )
 from timezest_async.export.job_state import ExportPaths
 from timezest_async.reports.spans import created_spans
+from timezest_async.reports.tables import duration
 from timezest_async.transport import DEFAULT_BASE_URL
 from timezest_async.transport.settings import check_base_url
 
@@ -81,7 +82,7 @@ class Task:
         """Settle what goes to stdout: JSON lines, unless CSV is asked for.
 
         Raises:
-            ConfigurationError: The format is none that can be streamed.
+            ConfigurationError: The format cannot be streamed.
         """
         chosen = self.options.get("format") or Format.JSONL
         if chosen not in {Format.JSONL, Format.CSV}:
@@ -105,29 +106,29 @@ class Task:
         return tuple(tql.render(query) for query in tql.plan(expression).queries)
 
 
-def show_plan(task: Task, base_url: str | None, *, says_where: bool) -> None:
-    """Say what an export would ask, and what that costs at least.
+def show_plan(task: Task, base_url: str | None, *, has_output: bool) -> None:
+    """Print what an export would ask, and what that costs at least.
 
     Args:
         task: What to export.
         base_url: The service, or None for the real one.
-        says_where: Whether ``task.output`` was given.
+        has_output: Whether ``task.output`` was given.
     """
     list_url = check_base_url(base_url or DEFAULT_BASE_URL).joinpath(task.path.removeprefix("/"))
     urls = [(text, str(list_url.with_query(filter=text) if text else list_url)) for text in task.queries()]
     for line in plan_lines(urls):
-        terminal.show(line)
+        terminal.print_data(line)
     if (plan := task.plan) is not None:
-        terminal.show(
+        terminal.print_data(
             "State    this is the first run; later ones ask for what is open or recent"
             if plan.first_run
             else f"State    {plan.watched:,} requests are watched: one more request for each closed since"
         )
-    if says_where:
+    if has_output:
         chosen = task.options.get("format")
         if not task.to_stdout:
             chosen, _ = choose_format(task.output, chosen, task.options.get("compress"))
-        terminal.show(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
+        terminal.print_data(f"Output   {'stdout' if task.to_stdout else task.output} ({chosen})")
 
 
 def run(task: Task, display: Display, service: Service, again: Sequence[str]) -> None:
@@ -149,20 +150,20 @@ def run(task: Task, display: Display, service: Service, again: Sequence[str]) ->
     except (FilterError, ConfigurationError, InvalidRequestError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        advice, command = _way_on(task, display, again)
-        display.say(f"Interrupted. {advice}", "interrupted", resume=command)
+        advice, command = _how_to_resume(task, display, again)
+        display.print_event(f"Interrupted. {advice}", "interrupted", resume=command)
         raise typer.Exit(interrupts.INTERRUPTED) from None
     except (TimeZestError, OSError) as error:
-        advice, command = _way_on(task, display, again)
+        advice, command = _how_to_resume(task, display, again)
         where = "stdout" if task.to_stdout else task.output
         message = (
             f"{where} cannot be written: {error}" if isinstance(error, OSError) else in_options(str(error))
         )
         kind = type(error).__name__
-        display.say(f"{message}\n{advice}", "failed", error=kind, message=message, resume=command)
+        display.print_event(f"{message}\n{advice}", "failed", error=kind, message=message, resume=command)
         raise typer.Exit(1) from None
-    if display.manner is not Manner.QUIET:
-        _sum_up(result, display, time.monotonic() - began)
+    if display.mode is not ProgressMode.QUIET:
+        _print_summary(result, display, time.monotonic() - began)
 
 
 async def _export(task: Task, service: Service, display: Display) -> Summary | IncrementalSummary | int:
@@ -173,7 +174,10 @@ async def _export(task: Task, service: Service, display: Display) -> Summary | I
         display.begin(client.rate_limiter)
         if task.to_stdout:
             return await to_stream(
-                _paginator(task, client), terminal.data(), **task.options, on_progress=display.on_progress
+                _paginator(task, client),
+                terminal.data_stream(),
+                **task.options,
+                on_progress=display.on_progress,
             )
         if task.state is not None:
             return await IncrementalExport(
@@ -217,8 +221,8 @@ def _floor(task: Task) -> datetime | None:
     return None if isinf(oldest) else datetime.fromtimestamp(oldest, UTC)
 
 
-def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, str | None]:
-    """Say what goes on with what was cut short, and give the command where it is another one."""
+def _how_to_resume(task: Task, display: Display, again: Sequence[str]) -> tuple[str, str | None]:
+    """Return what to do about what was cut short, and the command for it where it is another one."""
     if task.to_stdout:
         return (
             "What goes to stdout cannot be resumed." if display.has_records else "Nothing was written."
@@ -232,27 +236,27 @@ def _way_on(task: Task, display: Display, again: Sequence[str]) -> tuple[str, st
     return f"What was read is kept. To go on:\n  {command}", command
 
 
-def _sum_up(result: Summary | IncrementalSummary | int, display: Display, elapsed: float) -> None:
+def _print_summary(result: Summary | IncrementalSummary | int, display: Display, elapsed: float) -> None:
     figures = {"requests": display.requests, "retries": display.retries, "seconds": round(elapsed, 2)}
-    retries = f" ({counted(display.retries, 'retry', 'retries')})" if display.retries else ""
-    cost = f"{counted(display.requests, 'request')}{retries}, {duration(elapsed)}"
+    retries = f" ({pluralize(display.retries, 'retry', 'retries')})" if display.retries else ""
+    cost = f"{pluralize(display.requests, 'request')}{retries}, {duration(elapsed, seconds=True)}"
     if isinstance(result, int):
-        display.say(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
+        display.print_event(f"stdout: {result:,} records: {cost}", "summary", records=result, **figures)
         return
     beside = ExportPaths.of(result.path).unreadable
-    bad = counted(result.unreadable, "record")
+    bad = pluralize(result.unreadable, "record")
     skipped = f"\n{beside}: {bad} that cannot be read" if result.unreadable else ""
     if isinstance(result, Summary):
         count = "all" if result.records is None else f"{result.records:,}"
         earlier = f" ({result.resumed:,} of them by an earlier run)" if result.resumed else ""
-        display.say(
+        display.print_event(
             f"{result.path}: {count} records{earlier}, {result.bytes:,} bytes: {cost}{skipped}",
             "summary",
             **{name: str(value) if name == "path" else value for name, value in attrs.asdict(result).items()},
             **figures,
         )
     else:
-        display.say(
+        display.print_event(
             f"{result.path}: {result.created:,} new, {result.changed:,} changed, "
             f"{result.unchanged:,} as before, {result.vanished:,} gone from the service: {cost}{skipped}",
             "summary",

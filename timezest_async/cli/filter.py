@@ -10,9 +10,9 @@ import typer
 
 from timezest_async import Expression, RateLimiter, TimeZestClient, tql
 from timezest_async.cli import interrupts
-from timezest_async.cli.filter_argument import read_filter
-from timezest_async.cli.plans import counted, plan_lines
-from timezest_async.cli.terminal import show
+from timezest_async.cli.conditions import read_filter
+from timezest_async.cli.plans import plan_lines, pluralize
+from timezest_async.cli.terminal import print_data
 from timezest_async.endpoints import PATHS, endpoint_of
 from timezest_async.sandbox import Sandbox
 from timezest_async.transport import DEFAULT_BASE_URL
@@ -86,9 +86,9 @@ def explain(
     if sandbox:
         explanation = attrs.evolve(explanation, sample=interrupts.run(_count(expression, entity)))
     if as_json:
-        show(json.dumps(attrs.asdict(explanation), indent=2))
+        print_data(json.dumps(attrs.asdict(explanation), indent=2))
     else:
-        _show(explanation)
+        _print(explanation)
 
 
 def _explain(expression: Expression, entity: str, base_url: str) -> Explanation:
@@ -109,11 +109,14 @@ async def _count(expression: Expression, entity: str) -> Count:
         return Count(_SAMPLE, len(records), len(sandbox.requests_seen))
 
 
-def _show(explanation: Explanation) -> None:
+def _print(explanation: Explanation) -> None:
     sample = explanation.sample
-    show(f"Filter   {explanation.expression}")
+    print_data(f"Filter   {explanation.expression}")
     for line in plan_lines([(query.tql, query.url) for query in explanation.queries]):
-        show(line)
+        print_data(line)
     if sample:
-        matches, requests = counted(sample.matches, "match", "matches"), counted(sample.requests, "request")
-        show(f"Sandbox  {matches} in {requests}")
+        matches, requests = (
+            pluralize(sample.matches, "match", "matches"),
+            pluralize(sample.requests, "request"),
+        )
+        print_data(f"Sandbox  {matches} in {requests}")

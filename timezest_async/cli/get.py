@@ -41,17 +41,17 @@ def get(
 
 
 async def _get(ids: list[str], service: Service, *, as_json: bool) -> bool:
-    """Show the requests one after the other; tell whether there were all."""
+    """Print the requests one after the other, and return whether all were found."""
     found = 0
     async with service.connected() as client:
         for one in ids:
             try:
                 request = await client.scheduling_requests.get(one)
             except NotFoundError as error:
-                terminal.say(in_options(str(error)))
+                terminal.print_status(in_options(str(error)))
                 continue
             if found and not as_json:
-                terminal.show()
+                terminal.print_data()
             show_request(request, as_json=as_json)
             found += 1
     return found == len(ids)
@@ -61,7 +61,7 @@ def show_request(request: SchedulingRequest, *, as_json: bool, how: str | None =
     """Write a scheduling request to stdout, as a table or as the service's JSON; and how it was come by."""
     told = {} if how is None else {"how": how}
     if as_json:
-        terminal.show(readable({**told, **request.to_dict()}))
+        terminal.print_data(readable({**told, **request.to_dict()}))
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
@@ -72,9 +72,11 @@ def show_request(request: SchedulingRequest, *, as_json: bool, how: str | None =
     for name in (*request.field_names, "local_start_time"):
         value = getattr(request, name)
         if name != "object" and value not in (None, ()):
-            table.add_row(name, terminal.printable(_text(name, value)))
+            table.add_row(name, terminal.printable_lines(_text(name, value)))
     for name, value in request.extra.items():
-        table.add_row(terminal.printable(name), terminal.printable(readable(value, indented=False)))
+        table.add_row(
+            terminal.printable_lines(name), terminal.printable_lines(readable(value, indented=False))
+        )
     terminal.out.print(table)
 
 

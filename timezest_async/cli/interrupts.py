@@ -18,7 +18,7 @@ INTERRUPTED: Final = 130
 
 
 @contextmanager
-def heeded() -> Generator[None]:
+def raised() -> Generator[None]:
     """Within the block, Ctrl-C and SIGTERM alike raise KeyboardInterrupt."""
     with _handled(_raise):
         yield
@@ -30,16 +30,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM cut it short, after it has put its things in order.
     """
-    watched = _Watched(work)
+    cancellable = _Cancellable(work)
     # Raised in the midst of asyncio, a KeyboardInterrupt would leave it with tasks that never ran.
-    with _handled(watched.cancel):
-        done = asyncio.run(watched.run())
+    with _handled(cancellable.cancel):
+        done = asyncio.run(cancellable.run())
     if not done:
         raise KeyboardInterrupt
     return done[0]
 
 
-class _Watched(Generic[T]):
+class _Cancellable(Generic[T]):
     """Work that a signal cancels, whether it comes before the first step or after it."""
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:

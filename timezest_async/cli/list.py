@@ -81,7 +81,7 @@ def list_records(
                 case Output.JSON:
                     await _write_json(paginator)
                 case Output.JSONL | Output.CSV:
-                    stream = terminal.data()
+                    stream = terminal.data_stream()
                     await to_stream(paginator, stream, format=Format(output), fields=names, raw_csv=raw_csv)
 
     interrupts.run(write())
@@ -101,13 +101,13 @@ async def _write_table(paginator: Paginator[Any], entity: str) -> None:
     async for records in _pages(paginator):
         empty = False
         for line in table.lines(records):
-            terminal.show(line)
+            terminal.print_data(line)
     if empty and paginator.limit != 0:
-        terminal.say("Nothing matches." if paginator.start.queries != ("",) else "There are none.")
+        terminal.print_status("Nothing matches." if paginator.start.queries != ("",) else "There are none.")
 
 
 async def _write_json(paginator: Paginator[Any]) -> None:
-    stream, between = terminal.data(), b"[\n"
+    stream, between = terminal.data_stream(), b"[\n"
     async for records in _pages(paginator):
         for record in records:
             # Escapes keep what a terminal or a code page cannot take.
@@ -120,7 +120,7 @@ async def _write_json(paginator: Paginator[Any]) -> None:
 
 
 async def _pages(paginator: Paginator[Any]) -> AsyncIterator[list[Any]]:
-    """Give the records as they come, a page's number at a time; before an error those that came before it."""
+    """Yield the records as they come, by a page's number; before an error those that came before it."""
     waiting: list[Any] = []
     try:
         async with aclosing(aiter(paginator)) as records:

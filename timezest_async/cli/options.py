@@ -55,7 +55,7 @@ def _parameter(field: attrs.Attribute[Any]) -> inspect.Parameter:
 
 
 def given_options(context: typer.Context) -> set[str]:
-    """Name the parameters that the command line gave, not the environment or a default."""
+    """Return the parameters that the command line gave, not the environment or a default."""
     return {
         name
         for name in context.params

@@ -8,7 +8,7 @@ from timezest_async.pagination.pages import PAGE_SIZE
 
 
 def plan_lines(queries: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Tell the queries, and what they cost at least.
+    """Yield lines that tell the queries, and what they cost at least.
 
     Args:
         queries: What is sent as ``filter``, where an empty text asks for everything, and the URL of the
@@ -20,13 +20,13 @@ def plan_lines(queries: Sequence[tuple[str, str]]) -> Iterator[str]:
     if queries:
         of_what = "for the query" if len(queries) == 1 else "for each query"
         yield (
-            f"Cost     {counted(len(queries), 'request')} at least: one {of_what}, and one more for each "
+            f"Cost     {pluralize(len(queries), 'request')} at least: one {of_what}, and one more for each "
             f"further {PAGE_SIZE} records"
         )
     else:
         yield "Cost     no request: nothing can match this filter"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """Give a number and what it counts, such as ``2 matches``."""
+def pluralize(count: int, one: str, many: str | None = None) -> str:
+    """Return a number and what it counts, such as ``2 matches``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

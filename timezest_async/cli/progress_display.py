@@ -16,13 +16,14 @@ from timezest_async import Hooks, Limiter, RequestEvent
 from timezest_async.cli import terminal
 from timezest_async.cli.pace import Pace
 from timezest_async.export import Progress
+from timezest_async.reports.tables import duration
 
 PLAIN_EVERY: Final = 5.0
 """Seconds between plain lines."""
 _LIVE_EVERY: Final = 0.25
 
 
-class Manner(Enum):
+class ProgressMode(Enum):
     """How progress is shown."""
 
     QUIET = "quiet"
@@ -35,7 +36,7 @@ class Display(Hooks):
     """Listens to an export and its exchanges, and shows now and then what it heard.
 
     Args:
-        manner: How.
+        mode: How.
 
     Attributes:
         requests: How many requests were sent.
@@ -46,8 +47,8 @@ class Display(Hooks):
     retries: int
     requests: int
 
-    def __init__(self, manner: Manner) -> None:
-        self.manner = manner
+    def __init__(self, mode: ProgressMode) -> None:
+        self.mode = mode
         self.requests = self.retries = 0
         self.floor: datetime | None = None
         self._limiter: Limiter | None = None
@@ -80,10 +81,10 @@ class Display(Hooks):
     @asynccontextmanager
     async def shown(self) -> AsyncGenerator[None, None]:
         """Show progress for the length of a block."""
-        if self.manner is Manner.QUIET:
+        if self.mode is ProgressMode.QUIET:
             yield
             return
-        live = self.manner is Manner.LIVE
+        live = self.mode is ProgressMode.LIVE
         # Narrower than its text the line would be cut at the end, where the time left is.
         columns = SpinnerColumn(), BarColumn(8), TextColumn("{task.description}", markup=False)
         # Data may go to stdout meanwhile, and is nothing to print around.
@@ -107,21 +108,21 @@ class Display(Hooks):
                 share = None if self._latest is None else self._share(self._latest)
                 total = None if share is None else 1.0
                 bar.update(line, description=self._line(), total=total, completed=share or 0.0)
-            elif self.manner is Manner.JSON:
-                self.event("progress", **self._figures())
+            elif self.mode is ProgressMode.JSON:
+                self._print_json("progress", **self._figures())
             else:
-                terminal.say(self._line())
+                terminal.print_status(self._line())
 
-    def say(self, text: str, event: str, **figures: Any) -> None:
-        """Tell of something that happened, in words or as an event; also when quiet."""
-        if self.manner is Manner.JSON:
-            self.event(event, **figures)
+    def print_event(self, text: str, event: str, **figures: Any) -> None:
+        """Print something that happened, in words or as an event; also when quiet."""
+        if self.mode is ProgressMode.JSON:
+            self._print_json(event, **figures)
         else:
-            terminal.say(text)
+            terminal.print_status(text)
 
-    def event(self, event: str, **figures: Any) -> None:
+    def _print_json(self, event: str, **figures: Any) -> None:
         """Write a JSON line."""
-        terminal.say(json.dumps({"event": event, **figures}, default=str))
+        terminal.print_status(json.dumps({"event": event, **figures}, default=str))
 
     def _line(self) -> str:
         figures = self._figures()
@@ -133,11 +134,11 @@ class Display(Hooks):
         if self._limiter is not None:
             parts.append(f"{figures['budget_used']} of {figures['budget']} requests")
         if figures["budget_wait"]:
-            parts.append(f"wait {duration(figures['budget_wait'])}")
+            parts.append(f"wait {duration(figures['budget_wait'], seconds=True)}")
         elif self._latest is not None:
             parts.append(f"{figures['records_per_second']:,.0f}/s")
         if figures["seconds_left"] is not None:
-            parts.append(f"{duration(figures['seconds_left'])} left")
+            parts.append(f"{duration(figures['seconds_left'], seconds=True)} left")
         return ", ".join(parts)
 
     def _figures(self) -> Mapping[str, Any]:
@@ -176,13 +177,3 @@ class Display(Hooks):
             return None
         ahead = (1 - share) / (share - before)
         return round(max(pace.worked * ahead, pace.seconds_for(round(self.requests * ahead))), 1)
-
-
-def duration(seconds: float) -> str:
-    """Say how long something takes, such as ``4 s`` or ``2 min 5 s``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -44,7 +44,7 @@ _COMPANIES: Final[Mapping[Psa, EntityType]] = {
 def entities_of(
     psa: Psa | None, ticket: str | None, contact: str | None, company: str | None
 ) -> list[AssociatedEntity]:
-    """Give the associated entities that options name.
+    """Return the associated entities that options name.
 
     Raises:
         ConfigurationError: They do not fit together.

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 from rich.cells import cell_len, set_cell_size
 
-from timezest_async.cli.terminal import printable
+from timezest_async.cli.terminal import printable_lines
 from timezest_async.models import TICKET_TYPES, SchedulingRequest
 
 _GAP: Final = "  "
@@ -21,22 +21,22 @@ class Column:
 
     Attributes:
         name: Its head.
-        cell: Gives the text for a record.
-        least: The narrowest that it is cut to; None for what is never cut, because it is copied or compared.
-        luxury: Whether it is left out where there is no room for it.
+        cell: Returns the text for a record.
+        min_width: The narrowest that it is cut to; None for what is never cut: it is copied or compared.
+        optional: Whether it is left out where there is no room for it.
     """
 
     name: str
     cell: Callable[[Any], str]
-    least: int | None = None
-    luxury: bool = False
+    min_width: int | None = None
+    optional: bool = False
 
 
 class Table:
     """Lays out the columns by the first records, and then writes a line for each record.
 
     Args:
-        columns: What it may show; those that are ``luxury`` go first, from the last one on.
+        columns: What it may show; those that are ``optional`` go first, from the last one on.
         width: The characters in a line of the terminal; None for as many as there are.
     """
 
@@ -45,8 +45,10 @@ class Table:
         self._layout: list[tuple[Column, int]] = []
 
     def lines(self, records: Sequence[Any]) -> Iterator[str]:
-        """Make the lines of some records, and of the head before the first of them."""
-        rows = [{column: printable(column.cell(record)) for column in self._columns} for record in records]
+        """Yield the lines of some records, and of the head before the first of them."""
+        rows = [
+            {column: printable_lines(column.cell(record)) for column in self._columns} for record in records
+        ]
         if not self._layout:
             self._layout = self._fit(rows)
             yield self._line({column: column.name for column in self._columns})
@@ -62,16 +64,16 @@ class Table:
         if self._width is None:
             return list(widths.items())
         kept = list(self._columns)
-        for column in [None, *(column for column in self._columns[::-1] if column.luxury)]:
+        for column in [None, *(column for column in self._columns[::-1] if column.optional)]:
             if column is not None:
                 kept.remove(column)
-            needed = sum(_narrowest(one, widths[one]) for one in kept) + len(_GAP) * (len(kept) - 1)
+            needed = sum(_min_width(one, widths[one]) for one in kept) + len(_GAP) * (len(kept) - 1)
             if needed <= self._width:
                 break
         # Whoever can give gives, one character at a time, the widest first.
         spare = sum(widths[one] for one in kept) + len(_GAP) * (len(kept) - 1) - self._width
         for _ in range(spare):
-            giving = [one for one in kept if widths[one] > _narrowest(one, widths[one])]
+            giving = [one for one in kept if widths[one] > _min_width(one, widths[one])]
             if not giving:
                 break
             widths[max(giving, key=lambda one: widths[one])] -= 1
@@ -81,18 +83,18 @@ class Table:
         cells: list[str] = []
         for column, width in self._layout:
             text = row[column]
-            if cell_len(text) > width and column.least is not None and self._width is not None:
+            if cell_len(text) > width and column.min_width is not None and self._width is not None:
                 text = set_cell_size(text, width - 1) + "…"
             cells.append(text + " " * (width - cell_len(text)))
         return _GAP.join(cells).rstrip()
 
 
-def _narrowest(column: Column, width: int) -> int:
-    return width if column.least is None else min(width, max(column.least, cell_len(column.name)))
+def _min_width(column: Column, width: int) -> int:
+    return width if column.min_width is None else min(width, max(column.min_width, cell_len(column.name)))
 
 
 def age(moment: datetime | None, now: datetime) -> str:
-    """Tell how long ago something was, as ``--since`` takes it: ``5m``, ``12h``, ``90d``."""
+    """Return how long ago something was, as ``--since`` takes it: ``5m``, ``12h``, ``90d``."""
     if moment is None:
         return ""
     minutes = max(0, int((now - moment).total_seconds() // 60))
@@ -143,7 +145,7 @@ DEMO: Final = (
 
 
 def columns(entity: str, now: datetime | None = None) -> tuple[Column, ...]:
-    """Give the columns for the records of an entity, with ages as they are at a moment."""
+    """Return the columns for the records of an entity, with ages as they are at a moment."""
     moment = now or datetime.now(UTC)
 
     def created(record: Any) -> str:
@@ -157,35 +159,35 @@ def columns(entity: str, now: datetime | None = None) -> tuple[Column, ...]:
             Column("Starts", _starts),
             Column("Zone", _zone),
             Column("Customer", _customer, 8),
-            Column("Technician", _technicians, 10, luxury=True),
-            Column("Id", lambda request: request.id, luxury=True),
+            Column("Technician", _technicians, 10, optional=True),
+            Column("Id", lambda request: request.id, optional=True),
         ),
         "agent": (
             Column("Id", lambda agent: agent.id),
             Column("Name", lambda agent: agent.name or "", 8),
             Column("E-mail", lambda agent: agent.email or "", 8),
             Column("Role", lambda agent: agent.role or ""),
-            Column("Schedulable", lambda agent: _yes(agent.schedulable), luxury=True),
-            Column("Age", created, luxury=True),
+            Column("Schedulable", lambda agent: _yes(agent.schedulable), optional=True),
+            Column("Age", created, optional=True),
         ),
         "team": (
             Column("Id", lambda team: team.id),
             Column("Name", lambda team: team.name or "", 8),
-            Column("Internal name", lambda team: team.internal_name or "", luxury=True),
+            Column("Internal name", lambda team: team.internal_name or "", optional=True),
             Column("Type", lambda team: team.team_type or ""),
-            Column("Age", created, luxury=True),
+            Column("Age", created, optional=True),
         ),
         "resource": (
             Column("Id", lambda resource: resource.id),
             Column("Kind", lambda resource: resource.object or ""),
             Column("Name", lambda resource: resource.name or "", 8),
-            Column("Age", created, luxury=True),
+            Column("Age", created, optional=True),
         ),
         "appointment_type": (
             Column("Id", lambda kind: kind.id),
             Column("Name", lambda kind: kind.name or "", 8),
-            Column("Internal name", lambda kind: kind.internal_name or "", luxury=True),
+            Column("Internal name", lambda kind: kind.internal_name or "", optional=True),
             Column("Minutes", lambda kind: "" if kind.duration_mins is None else str(kind.duration_mins)),
-            Column("Age", created, luxury=True),
+            Column("Age", created, optional=True),
         ),
     }[entity]

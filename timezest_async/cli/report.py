@@ -78,10 +78,10 @@ def report(
     try:
         if html is not None:
             write_page(result, html)
-            terminal.say(f"Wrote {html}")
+            terminal.print_status(f"Wrote {html}")
         if csv is not None:
             write_csv(result, csv, raw=raw_csv)
-            terminal.say(f"Wrote {csv}/*.csv")
+            terminal.print_status(f"Wrote {csv}/*.csv")
     except OSError as error:
         raise TimeZestError(f"the report cannot be written: {error}") from None
     # The files come first: a stdout that is full costs no more than what it would have shown.
@@ -126,7 +126,7 @@ async def _service_names(client: TimeZestClient) -> dict[str, str]:
                 if record.name:
                     found[record.id] = record.name
         except (PermissionDeniedError, NotFoundError) as error:
-            terminal.say(f"No names from {endpoint.path}: {in_options(str(error))}")
+            terminal.print_status(f"No names from {endpoint.path}: {in_options(str(error))}")
     return found
 
 

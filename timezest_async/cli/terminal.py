@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from rich.console import Console
 
-from timezest_async.reports.terminal import printable as printable_line
+from timezest_async.reports.terminal import printable
 
 _WIDTH: Final = 80
 
@@ -41,16 +41,16 @@ _PLAIN: Final = {
 }
 
 
-def _plainly(error: UnicodeError) -> tuple[str, int]:
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
     return "".join(_PLAIN.get(character, "?") for character in text), error.end
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """See to it that no character stops a line, and that a stdout which is closed fails like a full one."""
-    codecs.register_error("timezest", _plainly)
+    codecs.register_error("timezest", _replace_unencodable)
     for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:  # as Python has it when its number is closed
             mode = "r" if name == "stdin" else "w"
@@ -66,15 +66,15 @@ def prepare() -> None:
             stream.reconfigure(errors="timezest")
 
 
-def show(text: str = "") -> None:
+def print_data(text: str = "") -> None:
     """Write a line of data, unwrapped, so that what is long can be copied whole."""
-    out.print(printable(text), soft_wrap=True)
+    out.print(printable_lines(text), soft_wrap=True)
 
 
-def say(text: str) -> None:
+def print_status(text: str) -> None:
     """Write a line for the person at the terminal; where stderr takes none, nobody can be told."""
     with suppress(OSError):
-        err.print(printable(text), soft_wrap=True)
+        err.print(printable_lines(text), soft_wrap=True)
         return
     with suppress(OSError):
         # Rich keeps what it could not write, and would write it before the next line.
@@ -83,17 +83,17 @@ def say(text: str) -> None:
 
 
 def width() -> int | None:
-    """Tell how many characters a line may have; None where nobody's terminal is the measure."""
+    """Return how many characters a line may have; None where nobody's terminal is the measure."""
     return out.width if out.is_terminal or "COLUMNS" in os.environ else None
 
 
-def data() -> BinaryIO:
-    """Give what takes bytes of data (UTF-8): stdout, as it is where nothing obeys what customers typed."""
+def data_stream() -> BinaryIO:
+    """Return what takes bytes of data (UTF-8): stdout, as it is where nothing obeys what customers typed."""
     # Not what rich takes for one: the environment can make it take a file for a terminal.
-    return cast("BinaryIO", _Shown()) if sys.stdout.isatty() else sys.stdout.buffer
+    return cast("BinaryIO", _PrintableStream()) if sys.stdout.isatty() else sys.stdout.buffer
 
 
-class _Shown(io.RawIOBase):
+class _PrintableStream(io.RawIOBase):
     """Shows bytes of text on a terminal."""
 
     def __init__(self) -> None:
@@ -101,13 +101,13 @@ class _Shown(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         text = self._decode(data)
-        sys.stdout.write("\n".join(printable_line(line.rstrip("\r")) for line in text.split("\n")))
+        sys.stdout.write("\n".join(printable(line.rstrip("\r")) for line in text.split("\n")))
         return len(data)
 
     def flush(self) -> None:
         sys.stdout.flush()
 
 
-def printable(text: str) -> str:
+def printable_lines(text: str) -> str:
     """Replace what a terminal might obey, such as escape sequences in a customer's name."""
-    return "\n".join(map(printable_line, text.split("\n")))
+    return "\n".join(map(printable, text.split("\n")))

@@ -28,10 +28,10 @@ _PHRASES: Final[Mapping[str, str]] = {
 
 
 def in_options(message: str, also: Mapping[str, str] | None = None) -> str:
-    """Name options where a message names Python's parameters.
+    """Return a message that names options where a message names Python's parameters.
 
     Args:
-        message: What an error says.
+        message: The message of an error.
         also: More parameters, and their options.
     """
     for phrase, said in _PHRASES.items():

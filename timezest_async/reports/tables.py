@@ -80,14 +80,21 @@ def written(kind: Kind, value: Any) -> str:
     return str(value)
 
 
-def duration(seconds: int) -> str:
-    """Write a duration in the two units that matter."""
-    if seconds < _MINUTE:
-        return f"{seconds} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    if seconds < _DAY:
-        hours, minutes = divmod(seconds // _MINUTE, 60)
-        return f"{hours} h {minutes:02} min"
-    days, hours = divmod(seconds // _HOUR, 24)
+def duration(length: float, *, seconds: bool = False) -> str:
+    """Return a duration in words, in the two units that matter.
+
+    Args:
+        length: In seconds.
+        seconds: Whether seconds matter beside minutes.
+    """
+    whole = round(length)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        minutes, rest = divmod(whole, _MINUTE)
+        return f"{minutes} min {rest} s" if seconds else f"{minutes} min"
+    if whole < _DAY:
+        hours, minutes = divmod(whole // _MINUTE, 60)
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(whole // _HOUR, 24)
     return f"{days} d {hours} h" if days < 10 else f"{days:,} days"
