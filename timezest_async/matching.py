@@ -32,7 +32,7 @@ from timezest_async.models import (
     Team,
 )
 from timezest_async.tql.nodes import And, Expression, Predicate, register_matcher
-from timezest_async.tql.operators import Kind, Operator
+from timezest_async.tql.operators import NEGATIVE, Kind, Operator
 from timezest_async.tql.schema import SCHEMAS, attributes_of
 from timezest_async.tql.traversal import fold
 from timezest_async.tql.values import ComparedAttribute
@@ -119,14 +119,12 @@ def _junction(node: Expression[Any], parts: list[int]) -> _Step:
 def _test_of(predicate: Predicate[Any]) -> _Step:
     attribute, comparison = predicate.attribute, predicate.operator
     read = _READERS[attribute.path]
-    if comparison in _NEGATIVE:
+    if comparison in NEGATIVE:
         fits = _fitting(attribute, comparison.negated, predicate.value)
         return lambda record, _: bool(values := read(record)) and not any(map(fits, values))
     fits = _fitting(attribute, comparison, predicate.value)
     return lambda record, _: any(map(fits, read(record)))
 
-
-_NEGATIVE: Final = frozenset({Operator.NOT_EQ, Operator.NOT_LIKE, Operator.NOT_IN})
 
 _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     # partial() puts the filter's value first, so each stands turned round.

@@ -7,34 +7,14 @@ ones. All of them go through ``Attribute.operate``: it coerces the value, then b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, cast
 
 from timezest_async.errors import UnsupportedOperatorError
+from timezest_async.tql import values
 from timezest_async.tql.documentation import Documentation
 from timezest_async.tql.nodes import And, Expression, Predicate
 from timezest_async.tql.operators import LEGAL, METHODS, SYMBOLS, Kind, Operator, kinds_taking
-from timezest_async.tql.values import (
-    E,
-    Moment,
-    Value,
-    coerce_bool,
-    coerce_int,
-    coerce_list,
-    coerce_reference,
-    coerce_scalar,
-    coerce_text,
-    coerce_timestamp,
-    python_name,
-    refuse_empty_range,
-    refuse_value,
-)
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    V = TypeVarWithDefault("V", default=Any)
-else:
-    V = TypeVar("V")
+from timezest_async.tql.values import E, Moment, V, Value
 
 _OPERATORS: Final = {method: operator for operator, method in METHODS.items()} | {"between": Operator.GTE}
 
@@ -105,20 +85,20 @@ class Attribute(Generic[E, V]):
         if operator not in LEGAL[self.kind]:
             self._refuse_operator(operator)
         if operator is Operator.IN or operator is Operator.NOT_IN:
-            return coerce_list(self.path, operator, value, self._coerce_text)
+            return values.coerce_list(self.path, operator, value, self._coerce_text)
         if isinstance(value, Attribute):
-            refuse_value(
+            values.refuse_value(
                 self.path,
                 cast("object", value),
                 "TQL compares an attribute with a value, not with another attribute",
             )
-        return self._coerce(operator, coerce_scalar(self.path, value))
+        return self._coerce(operator, values.coerce_scalar(self.path, value))
 
     def _coerce(self, operator: Operator, value: object) -> Value:  # noqa: ARG002 - timestamps look at it
         return self._coerce_text(value)
 
     def _coerce_text(self, value: object) -> str:
-        return coerce_text(self.path, value)
+        return values.coerce_text(self.path, value)
 
     def _refuse_operator(self, operator: Operator) -> NoReturn:
         legal = ", ".join(LEGAL[self.kind])
@@ -133,16 +113,10 @@ class Attribute(Generic[E, V]):
         return f"{'an' if self.kind is Kind.ID else 'a'} {self.kind}"
 
     def __repr__(self) -> str:
-        return python_name(self.path)
+        return values.python_name(self.path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self.table, self.name)
-
-    def __copy__(self) -> Attribute[E, V]:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Attribute[E, V]:
-        return self
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, which so reject what these would refuse at run time.
@@ -221,7 +195,7 @@ class _Ordered(Attribute[E, V]):
         """
         first, last = self.operate(Operator.GTE, start), self.operate(Operator.LT, end)
         if cast("int", first.value) >= cast("int", last.value):
-            refuse_empty_range(self.path, start, end)
+            values.refuse_empty_range(self.path, start, end)
         return And((first, last))
 
 
@@ -263,7 +237,7 @@ class Id(Attribute[E, V]):
         self.value_type = value_type
 
     def _coerce(self, operator: Operator, value: object) -> Value:  # noqa: ARG002 - as above
-        return (coerce_text if self.value_type is str else coerce_int)(self.path, value)
+        return (values.coerce_text if self.value_type is str else values.coerce_int)(self.path, value)
 
 
 class Reference(_Listed[E, str]):
@@ -283,7 +257,7 @@ class Reference(_Listed[E, str]):
         self.prefix = prefix
 
     def _coerce_text(self, value: object) -> str:
-        return coerce_reference(self.path, self.prefix, value)
+        return values.coerce_reference(self.path, self.prefix, value)
 
 
 class Timestamp(_Ordered[E, Moment]):
@@ -299,7 +273,7 @@ class Timestamp(_Ordered[E, Moment]):
     kind = Kind.TIMESTAMP
 
     def _coerce(self, operator: Operator, value: object) -> int:
-        return coerce_timestamp(self.path, operator, value)
+        return values.coerce_timestamp(self.path, operator, value)
 
 
 class Boolean(Attribute[E, bool]):
@@ -309,7 +283,7 @@ class Boolean(Attribute[E, bool]):
     kind = Kind.BOOLEAN
 
     def _coerce(self, operator: Operator, value: object) -> bool:  # noqa: ARG002 - as above
-        return coerce_bool(self.path, value)
+        return values.coerce_bool(self.path, value)
 
 
 class Number(_Ordered[E, int]):
@@ -319,4 +293,4 @@ class Number(_Ordered[E, int]):
     kind = Kind.NUMBER
 
     def _coerce(self, operator: Operator, value: object) -> int:  # noqa: ARG002 - as above
-        return coerce_int(self.path, value)
+        return values.coerce_int(self.path, value)

@@ -9,13 +9,12 @@ from typing import Any, Final, cast
 
 from timezest_async.errors import InvalidValueError
 from timezest_async.tql.attributes import Attribute, Id
-from timezest_async.tql.operators import Kind, Operator
+from timezest_async.tql.operators import EQUALITY, Kind, Operator
 from timezest_async.tql.values import safe_repr
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,4000}")  # Python refuses to read longer ones
 _RELATIVE: Final = re.compile(r"([+-]?)([0-9]{1,12})([wdhms])", re.IGNORECASE | re.ASCII)
 _UNITS: Final[Mapping[str, int]] = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_EQUALITIES: Final = frozenset({Operator.EQ, Operator.NOT_EQ})
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _TIME: Final = re.compile(
     _DATE.pattern + r"[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.]([0-9]+))?)?"
@@ -39,7 +38,7 @@ def read_value(attribute: Attribute[Any, Any], operator: Operator, text: str, no
     """
     try:
         if attribute.kind is Kind.TIMESTAMP:
-            if operator in _EQUALITIES:
+            if operator in EQUALITY:
                 _check_instant(attribute.name, operator, text)
             return _moment(text, now)
         read = _READERS.get(attribute.kind)

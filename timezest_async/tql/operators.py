@@ -57,19 +57,20 @@ _PAIRS: Final = (
 )
 _NEGATED: Final[Mapping[Operator, Operator]] = MappingProxyType(dict(_PAIRS) | {b: a for a, b in _PAIRS})
 
-_EQUALITY: Final = (Operator.EQ, Operator.NOT_EQ)
-_ORDER: Final = (Operator.LT, Operator.LTE, Operator.GT, Operator.GTE)
-_SUBSTRING: Final = (Operator.LIKE, Operator.NOT_LIKE)
+EQUALITY: Final = (Operator.EQ, Operator.NOT_EQ)
+ORDER: Final = (Operator.LT, Operator.LTE, Operator.GT, Operator.GTE)
+SUBSTRING: Final = (Operator.LIKE, Operator.NOT_LIKE)
 _MEMBERSHIP: Final = (Operator.IN, Operator.NOT_IN)
+NEGATIVE: Final = frozenset({Operator.NOT_EQ, Operator.NOT_LIKE, Operator.NOT_IN})
 
 LEGAL: Final[Mapping[Kind, tuple[Operator, ...]]] = MappingProxyType(
     {
-        Kind.STRING: _EQUALITY + _SUBSTRING + _MEMBERSHIP,
-        Kind.ID: _EQUALITY,
-        Kind.REFERENCE: _EQUALITY + _MEMBERSHIP,
-        Kind.TIMESTAMP: _EQUALITY + _ORDER,
-        Kind.BOOLEAN: _EQUALITY,
-        Kind.NUMBER: _EQUALITY + _ORDER,
+        Kind.STRING: EQUALITY + SUBSTRING + _MEMBERSHIP,
+        Kind.ID: EQUALITY,
+        Kind.REFERENCE: EQUALITY + _MEMBERSHIP,
+        Kind.TIMESTAMP: EQUALITY + ORDER,
+        Kind.BOOLEAN: EQUALITY,
+        Kind.NUMBER: EQUALITY + ORDER,
     }
 )
 """The operators each kind of attribute takes, in the order of the reference page."""

@@ -25,7 +25,7 @@ from timezest_async.errors import FilterError
 from timezest_async.tql.building import all_of, any_of
 from timezest_async.tql.nodes import Expression
 from timezest_async.tql.repairs import Misread
-from timezest_async.tql.scanning import Scanner, printable
+from timezest_async.tql.scanning import Scanner, single_line
 from timezest_async.tql.schema import schema_of
 
 MAX_CHARACTERS: Final = 64 * 1024
@@ -86,7 +86,7 @@ def _advice(misread: Misread, scanner: Scanner) -> str:
     readable = [text for text in (_repaired(repaired, scanner), quoted) if text and _reads(text, scanner)]
     if not readable:
         return "join comparisons with AND or OR, and write a list as: IN (new, sent)"
-    ways = [printable(text) for text in dict.fromkeys(readable)]
+    ways = [single_line(text) for text in dict.fromkeys(readable)]
     return "write: " + "\n  or, if it is one value: ".join(ways)
 
 

@@ -11,11 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from timezest_async.tql.operators import LEGAL, NO_NULL, Kind, Operator
+from timezest_async.tql.operators import LEGAL, NEGATIVE, NO_NULL, ORDER, SUBSTRING, Kind, Operator
 from timezest_async.tql.rendering import FOREIGN, quote
 
-_ORDER: Final = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
-_NEGATIVE: Final = frozenset({Operator.NOT_EQ, Operator.NOT_IN, Operator.NOT_LIKE})
 _LONGEST: Final = 500
 """Characters of a value that are looked at: a guess about more helps nobody."""
 
@@ -81,15 +79,15 @@ class Comparison(NamedTuple):
         head = self.text[self.start : self.value_start]
         if len(values) == 1 and not self.operator.takes_list:
             return head + values[0]
-        is_negative = self.operator in _NEGATIVE
-        if Operator.IN in LEGAL[self.kind] and self.operator not in {Operator.LIKE, Operator.NOT_LIKE}:
+        is_negative = self.operator in NEGATIVE
+        if Operator.IN in LEGAL[self.kind] and self.operator not in SUBSTRING:
             gap = "~" if head.endswith("~") else " "
             name = self.text[self.start : self.name_end]
             return f"{name}{gap}{'NOT_IN' if is_negative else 'IN'}{gap}{','.join(values)}"
         return f"({(' AND ' if is_negative else ' OR ').join([head + value for value in values])})"
 
 
-def misread(comparison: Comparison, start: int, word: str) -> Misread | None:
+def misread_value(comparison: Comparison, start: int, word: str) -> Misread | None:
     """Return what is wrong with an unquoted value, or None where nothing is.
 
     Args:
@@ -110,7 +108,7 @@ def misread(comparison: Comparison, start: int, word: str) -> Misread | None:
     return Misread(start + found.start(), reason, repaired, quoted)
 
 
-def joined(text: str, position: int) -> Misread | None:
+def misread_joint(text: str, position: int) -> Misread | None:
     """Return what is wrong where a comparison is followed by a joint of another language, or None."""
     found = _JOINT.match(text, position)
     if found is None:
@@ -120,7 +118,7 @@ def joined(text: str, position: int) -> Misread | None:
     return Misread(position, "join comparisons with AND or OR, between spaces", repaired, repaired)
 
 
-def listed(comparison: Comparison, position: int, reason: str) -> Misread | None:
+def misread_list(comparison: Comparison, position: int, reason: str) -> Misread | None:
     """Return what is wrong where a comparison with one value goes on as a list, or None where it does not."""
     found = _find_list(comparison, _LOOSE_LIST)
     if found is None or found[1] <= position or len(found[0]) < 2:
@@ -133,7 +131,7 @@ def _repaired(comparison: Comparison, start: int, word: str) -> str:
     text = comparison.text
     before, after = text[:start], text[start + len(word) :]
     name = text[comparison.start : comparison.name_end]
-    negative = comparison.operator in _NEGATIVE
+    negative = comparison.operator in NEGATIVE
     stray = _STRAY_OPERATOR.match(word)
     if stray and stray.end() and not (word[0] == "<" and word[-1] == ">"):
         head = f"{text[: comparison.start]}{name} != " if stray[1] and not negative else before
@@ -148,7 +146,7 @@ def _repaired(comparison: Comparison, start: int, word: str) -> str:
     if found and found[1] > start and (len(found[0]) > 1 or word[0] in "[{<"):
         return _with_list(comparison, *found)
     bounds = _RANGE.match(word)
-    if bounds and comparison.operator in _ORDER:
+    if bounds and comparison.operator in ORDER:
         return f"{before}{bounds[1]} AND {name} {bounds[2]} {word[bounds.end() :]}{after}"
     bare = word.strip("*%")
     if bare and bare != word:

@@ -20,7 +20,7 @@ from timezest_async.tql.attributes import Attribute
 from timezest_async.tql.literals import read_value
 from timezest_async.tql.nodes import Predicate
 from timezest_async.tql.operators import LEGAL, NO_NULL, Operator
-from timezest_async.tql.repairs import Comparison, Misread, joined, listed, misread
+from timezest_async.tql.repairs import Comparison, Misread, misread_joint, misread_list, misread_value
 from timezest_async.tql.schema import SCHEMAS, attribute_named, schema_of
 
 MAX_PREDICATES: Final = 1_000
@@ -76,11 +76,11 @@ class Scanner:
 
     def refuse(self, position: int, reason: str, hint: str | None = None) -> NoReturn:
         """Say that the text cannot be read, and where (a position, counted from 0)."""
-        raise FilterSyntaxError(reason, text=printable(self.text), column=position + 1, hint=hint) from None
+        raise FilterSyntaxError(reason, text=single_line(self.text), column=position + 1, hint=hint) from None
 
     def locate(self, error: _Located, position: int) -> _Located:
         """Add the place in the text to an error that knows only the attribute and the value."""
-        text, column = printable(self.text), position + 1
+        text, column = single_line(self.text), position + 1
         error.args = (str(FilterSyntaxError(str(error), text=text, column=column)),)
         error.text, error.column = text, column
         return error
@@ -131,11 +131,11 @@ class Scanner:
         word = match[0] if match else character
         joint = _JOINTS.get(word.upper())
         if joint is None:
-            if found := joined(self.text, self.position):
+            if found := misread_joint(self.text, self.position):
                 raise found
             self.refuse(
                 self.position,
-                f"{_shown(word)} is left over after a complete predicate",
+                f"{_in_backticks(word)} is left over after a complete predicate",
                 "a date and its time are one word: 2026-01-01T12:00:00Z"
                 if re.match(r"[0-9]{1,2}:[0-9]{2}", word)
                 else 'put a value of several words in double quotes, as in "Pat Smith" (and \\" for a quote '
@@ -169,7 +169,7 @@ class Scanner:
         match = _NAME.match(self.text, start)
         word = match[0] if match else character
         if match is None or word.upper() in _KEYWORDS:
-            reason = f"a predicate is missing before {_shown(word)}"
+            reason = f"a predicate is missing before {_in_backticks(word)}"
             if self._last and character:
                 self._refuse_continuation(self._last, start, character, reason)
             self.refuse(
@@ -186,11 +186,11 @@ class Scanner:
         prefix, dot, name = word.rpartition(".")
         if len(word) > _MAX_NAME or not _PLAIN_NAME.fullmatch(word):
             names = ", ".join(dir(schema_of(self.entity)))
-            self.refuse(start, f"{_shown(word)} is no name of an attribute", f"there are {names}")
+            self.refuse(start, f"{_in_backticks(word)} is no name of an attribute", f"there are {names}")
         if dot and prefix not in _PREFIXES:
             self.refuse(
                 start,
-                f"{_shown(prefix)} is no entity",
+                f"{_in_backticks(prefix)} is no entity",
                 f"write {self.entity}.{name}, or {name} alone",
             )
         entity = _PREFIXES[prefix] if dot else self.entity
@@ -216,7 +216,9 @@ class Scanner:
             repaired = f"{self.text[:position]}{name} {self.text[position:]}"
             raise Misread(position, reason, repaired, repaired)
         if not _FOLLOWED.match(self.text, self.position):
-            found = listed(comparison, position, "after AND or OR comes a whole comparison, not a value")
+            found = misread_list(
+                comparison, position, "after AND or OR comes a whole comparison, not a value"
+            )
             if found is not None:
                 raise found
 
@@ -227,7 +229,9 @@ class Scanner:
             self.position = symbol.end(1)
             operator = _SYMBOLS[symbol[1]]
             if symbol[2] and Operator.LT in LEGAL[attribute.kind]:  # elsewhere it begins the value
-                self.refuse(start, f"{_shown(symbol[0])} is no operator", f"there are {' '.join(_SYMBOLS)}")
+                self.refuse(
+                    start, f"{_in_backticks(symbol[0])} is no operator", f"there are {' '.join(_SYMBOLS)}"
+                )
         else:
             word = self._take_word()
             if word.upper() == "NOT":
@@ -239,7 +243,7 @@ class Scanner:
                     start,
                     f"an operator is missing after {attribute.name}"
                     if is_missing
-                    else f"{_shown(word)} is no operator",
+                    else f"{_in_backticks(word)} is no operator",
                     _TAUGHT.get(word.lower()) or f"{attribute.name} takes {', '.join(LEGAL[attribute.kind])}",
                 )
             operator = _OPERATORS[word.upper()]
@@ -261,7 +265,7 @@ class Scanner:
         text = self._take_value(comparison)
         if self.rest() == ",":
             reason = f"{comparison.operator} takes one value; IN or NOT_IN a list"
-            if found := listed(comparison, self.position, reason):
+            if found := misread_list(comparison, self.position, reason):
                 raise found
             self.refuse(
                 self.position,
@@ -278,7 +282,7 @@ class Scanner:
             values.append(self._take_value(comparison))
         if in_parentheses and not self.take(")"):
             reason = "this ( is never closed"
-            if found := listed(comparison, self.position, reason):
+            if found := misread_list(comparison, self.position, reason):
                 raise found
             self.refuse(start, reason, "write a list as: IN (new, sent)")
         return values
@@ -290,15 +294,15 @@ class Scanner:
             return self._take_quoted(start)
         match = _VALUE.match(self.text, start)
         if match is None or match[0].upper() in _KEYWORDS:
-            if found := listed(
+            if found := misread_list(
                 comparison, start, f"{comparison.operator} takes one value; IN or NOT_IN a list"
             ):
                 raise found
-            place = f"before {_shown(match[0] if match else character)}" if character else "at the end"
+            place = f"before {_in_backticks(match[0] if match else character)}" if character else "at the end"
             self.refuse(
                 start, f"a value is missing {place}", 'if this is meant as text, put it in quotes: "and", ""'
             )
-        if found := misread(comparison, start, match[0]):
+        if found := misread_value(comparison, start, match[0]):
             raise found
         self.position = match.end()
         return match[0]
@@ -311,17 +315,17 @@ class Scanner:
             if len(escape) == 2:
                 self.refuse(
                     self.position,
-                    f"{_shown(escape)} means nothing inside quotes",
+                    f"{_in_backticks(escape)} means nothing inside quotes",
                     "write \\\\ for a backslash",
                 )
             self.refuse(start, "this quote is never closed", 'add the " that is missing; inside write \\"')
         return _ESCAPE.sub(r"\1", match[1])
 
 
-def printable(text: str) -> str:
+def single_line(text: str) -> str:
     """Return text with a space for each line end, tab and control character: they would move the caret."""
     return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
 
 
-def _shown(word: str) -> str:
-    return f"`{printable(word if len(word) <= 40 else word[:39] + '…')}`"
+def _in_backticks(word: str) -> str:
+    return f"`{single_line(word if len(word) <= 40 else word[:39] + '…')}`"

@@ -10,28 +10,18 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Final,
-    NamedTuple,
-    NoReturn,
-    Protocol,
-    TypeAlias,
-    TypeVar,
-    cast,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 from timezest_async.errors import InvalidValueError
-from timezest_async.tql.operators import NO_NULL, Kind, Operator
+from timezest_async.tql.operators import EQUALITY, NO_NULL, Kind, Operator
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     E = TypeVarWithDefault("E", default=Any)
+    V = TypeVarWithDefault("V", default=Any)
 else:
-    E = TypeVar("E")
+    E, V = TypeVar("E"), TypeVar("V")
 
 Value: TypeAlias = str | int | bool | tuple[str, ...]
 """A coerced value: timestamps are epoch seconds, ``IN`` lists are tuples of distinct texts."""
@@ -45,8 +35,6 @@ _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
 _FIRST_SECOND: Final = -62_135_596_800  # 0001-01-01
 _LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59
-
-_Text = TypeVar("_Text", bound=str)
 
 
 class ComparedAttribute(Protocol[E]):
@@ -132,17 +120,17 @@ def coerce_scalar(path: str, value: object) -> object:
 
 
 def coerce_list(
-    path: str, operator: Operator, value: object, coerce_text: Callable[[object], _Text]
-) -> tuple[_Text, ...]:
+    path: str, operator: Operator, value: Any, coerce_item: Callable[[object], str]
+) -> tuple[str, ...]:
     """Return the distinct texts of a list, one or more, in their order."""
-    given = value
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+    given: object = value
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         example = [value] if isinstance(value, str) else ["new", "sent"]
-        refuse_value(path, given, f"{operator} takes a list of texts, such as {example!r}")
-    items = list(cast("Iterable[object]", value))
+        refuse_value(path, value, f"{operator} takes a list of texts, such as {example!r}")
+    items: list[Any] = list(value)
     if not items:
         refuse_value(path, items, f"{operator} takes at least one value; an empty list could match nothing")
-    texts = dict.fromkeys(coerce_text(item.value if isinstance(item, Enum) else item) for item in items)
+    texts = dict.fromkeys(coerce_item(item.value if isinstance(item, Enum) else item) for item in items)
     # A set has another order in each process; the same filter should always read the same.
     return tuple(sorted(texts)) if isinstance(value, set | frozenset) else tuple(texts)
 
@@ -205,7 +193,7 @@ def coerce_timestamp(path: str, operator: Operator, value: object) -> int:
     if isinstance(value, datetime):
         return _in_range(path, _seconds_of(path, operator, value), value)
     if isinstance(value, date):
-        if operator in {Operator.EQ, Operator.NOT_EQ}:
+        if operator in EQUALITY:
             refuse_value(
                 path, value, f"is midnight UTC, which few times equal; {_on_day(path, operator, value)}"
             )
@@ -225,7 +213,7 @@ def _seconds_of(path: str, operator: Operator, moment: datetime) -> int:
             path, moment, "naive datetime: say which zone it is in, as in datetime(..., tzinfo=timezone.utc)"
         )
     seconds, fraction = divmod(moment - _EPOCH, _SECOND)
-    if fraction and operator in {Operator.EQ, Operator.NOT_EQ}:
+    if fraction and operator in EQUALITY:
         refuse_value(path, moment, "has a fraction of a second, which no record's time can equal")
     return seconds + bool(fraction and operator in {Operator.LT, Operator.GTE})
 
