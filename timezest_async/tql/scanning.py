@@ -135,7 +135,7 @@ class Scanner:
                 raise found
             self.refuse(
                 self.position,
-                f"{_in_backticks(word)} is left over after a complete predicate",
+                f"{_code(word)} is left over after a complete predicate",
                 "a date and its time are one word: 2026-01-01T12:00:00Z"
                 if re.match(r"[0-9]{1,2}:[0-9]{2}", word)
                 else 'put a value of several words in double quotes, as in "Pat Smith" (and \\" for a quote '
@@ -169,7 +169,7 @@ class Scanner:
         match = _NAME.match(self.text, start)
         word = match[0] if match else character
         if match is None or word.upper() in _KEYWORDS:
-            reason = f"a predicate is missing before {_in_backticks(word)}"
+            reason = f"a predicate is missing before {_code(word)}"
             if self._last and character:
                 self._refuse_continuation(self._last, start, character, reason)
             self.refuse(
@@ -186,11 +186,11 @@ class Scanner:
         prefix, dot, name = word.rpartition(".")
         if len(word) > _MAX_NAME or not _PLAIN_NAME.fullmatch(word):
             names = ", ".join(dir(schema_of(self.entity)))
-            self.refuse(start, f"{_in_backticks(word)} is no name of an attribute", f"there are {names}")
+            self.refuse(start, f"{_code(word)} is no name of an attribute", f"there are {names}")
         if dot and prefix not in _PREFIXES:
             self.refuse(
                 start,
-                f"{_in_backticks(prefix)} is no entity",
+                f"{_code(prefix)} is no entity",
                 f"write {self.entity}.{name}, or {name} alone",
             )
         entity = _PREFIXES[prefix] if dot else self.entity
@@ -229,9 +229,7 @@ class Scanner:
             self.position = symbol.end(1)
             operator = _SYMBOLS[symbol[1]]
             if symbol[2] and Operator.LT in LEGAL[attribute.kind]:  # elsewhere it begins the value
-                self.refuse(
-                    start, f"{_in_backticks(symbol[0])} is no operator", f"there are {' '.join(_SYMBOLS)}"
-                )
+                self.refuse(start, f"{_code(symbol[0])} is no operator", f"there are {' '.join(_SYMBOLS)}")
         else:
             word = self._take_word()
             if word.upper() == "NOT":
@@ -243,7 +241,7 @@ class Scanner:
                     start,
                     f"an operator is missing after {attribute.name}"
                     if is_missing
-                    else f"{_in_backticks(word)} is no operator",
+                    else f"{_code(word)} is no operator",
                     _TAUGHT.get(word.lower()) or f"{attribute.name} takes {', '.join(LEGAL[attribute.kind])}",
                 )
             operator = _OPERATORS[word.upper()]
@@ -298,7 +296,7 @@ class Scanner:
                 comparison, start, f"{comparison.operator} takes one value; IN or NOT_IN a list"
             ):
                 raise found
-            place = f"before {_in_backticks(match[0] if match else character)}" if character else "at the end"
+            place = f"before {_code(match[0] if match else character)}" if character else "at the end"
             self.refuse(
                 start, f"a value is missing {place}", 'if this is meant as text, put it in quotes: "and", ""'
             )
@@ -315,7 +313,7 @@ class Scanner:
             if len(escape) == 2:
                 self.refuse(
                     self.position,
-                    f"{_in_backticks(escape)} means nothing inside quotes",
+                    f"{_code(escape)} means nothing inside quotes",
                     "write \\\\ for a backslash",
                 )
             self.refuse(start, "this quote is never closed", 'add the " that is missing; inside write \\"')
@@ -327,5 +325,5 @@ def single_line(text: str) -> str:
     return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
 
 
-def _in_backticks(word: str) -> str:
+def _code(word: str) -> str:
     return f"`{single_line(word if len(word) <= 40 else word[:39] + '…')}`"
