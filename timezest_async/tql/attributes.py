@@ -73,7 +73,7 @@ class Attribute(Generic[E, V]):
             UnsupportedOperatorError: The kind does not take the operator.
             InvalidValueError: The value does not fit the kind.
         """
-        return Predicate[E].of_coerced(self, operator, self.coerce(operator, value))
+        return Predicate.of_coerced(self, operator, self.coerce(operator, value))
 
     def coerce(self, operator: Operator, value: object) -> Value:
         """Check an operator and a value, and bring the value into the form that predicates hold.
