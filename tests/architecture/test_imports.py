@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -159,7 +160,30 @@ def test_every_room_says_what_it_knows_and_what_it_must_not_know() -> None:
         docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
         said = re.search(r"\bKnows [^;]+; knows (no|nothing|neither|not)\b", " ".join(docstring.split()))
         assert said, f"{room.name}/__init__.py: write `Knows ...; knows nothing of ...`"
-        assert len(list(room.iterdir())) > 2, f"{room.name}: a folder with one file is asking to be a file"
+
+
+def test_no_folder_has_one_file_only() -> None:
+    for folder in {path.parent for path in ROOT.rglob("*.py")}:
+        inside = [path for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()]
+        assert len(inside) > 1, f"{folder.name}: a folder with one file is asking to be a file"
+
+
+MAY_OCCUR_AGAIN = {
+    "__init__": "every folder has one",
+    "limiter": "the budget's, and the one that shares it through Redis",
+    "directory": "the records of agents, teams and types, and their endpoints",
+    "scheduling_requests": "the records, and their endpoint",
+    "sqlite": "exports, journals and what watching remembers, each kept in SQLite",
+    "terminal": "what the command prints with, and the report as a terminal shows it",
+    "report": "the figures, and the sub-command that shows them",
+}
+"""Why a file has a name that another one has, too."""
+
+
+def test_a_file_has_a_name_of_its_own() -> None:
+    names = Counter(path.stem for path in ROOT.rglob("*.py"))
+    again = {name for name, times in names.items() if times > 1}
+    assert again <= set(MAY_OCCUR_AGAIN), f"{again - set(MAY_OCCUR_AGAIN)} occur more than once"
 
 
 LAZY = (

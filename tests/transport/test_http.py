@@ -16,7 +16,7 @@ from tests import support
 from timezest_async import __name__ as package, errors
 from timezest_async._version import __version__
 from timezest_async.redaction import Secret
-from timezest_async.serialization.parsing import MAX_DEPTH
+from timezest_async.serialization.json_parsing import MAX_DEPTH
 from timezest_async.transport.messages import Request, Response, build_request, decipher, retry_after
 
 KEY = "k3y-that-must-not-show"

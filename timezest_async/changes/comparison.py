@@ -8,7 +8,7 @@ from typing import Any
 
 from timezest_async import tql
 from timezest_async.changes.change import ChangeKind, Wire, is_settled, kind_of
-from timezest_async.changes.reading import Reader, Service
+from timezest_async.changes.polling import Reader, Service
 from timezest_async.changes.store import ChangeStore, Event, Memory, Update
 from timezest_async.models import SchedulingRequest, Status
 

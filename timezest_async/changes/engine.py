@@ -22,7 +22,7 @@ from timezest_async import tql
 from timezest_async.changes.change import FINAL_STATUSES, GRACE, Wire
 from timezest_async.changes.comparison import Comparison
 from timezest_async.changes.names import ByName, ask_for_transitions
-from timezest_async.changes.reading import PAGE_SIZE, Reader, Service
+from timezest_async.changes.polling import PAGE_SIZE, Reader, Service
 from timezest_async.changes.store import ChangeStore, Memory
 from timezest_async.errors import ConfigurationError
 from timezest_async.models import Status

@@ -13,7 +13,7 @@ import attrs
 
 from timezest_async.changes.change import Wire
 from timezest_async.changes.names import ask_for
-from timezest_async.changes.reading import Reader, Service
+from timezest_async.changes.polling import Reader, Service
 from timezest_async.errors import InvalidRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest, Status
 from timezest_async.tql import scheduling_request as F

@@ -17,7 +17,7 @@ from timezest_async import tql
 from timezest_async.changes.change import Change, differing
 from timezest_async.changes.engine import Cost, Engine
 from timezest_async.changes.filters import fixed_part
-from timezest_async.changes.reading import Service
+from timezest_async.changes.polling import Service
 from timezest_async.changes.store import ChangeStore, Event
 from timezest_async.checks import check_seconds
 from timezest_async.errors import ConfigurationError, TimeZestError

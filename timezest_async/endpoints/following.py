@@ -14,7 +14,7 @@ from timezest_async.models import SchedulingRequest
 
 if TYPE_CHECKING:
     from timezest_async.changes import ChangeStore
-    from timezest_async.changes.reading import Service
+    from timezest_async.changes.polling import Service
     from timezest_async.changes.waiting import Waiters, Wanted
     from timezest_async.changes.watch import Watch
 
@@ -163,7 +163,7 @@ class Following(Endpoint[SchedulingRequest]):
         return Waiters(self._service())
 
     def _service(self) -> Service:
-        from timezest_async.changes.reading import Service  # noqa: PLC0415 - few programs need it
+        from timezest_async.changes.polling import Service  # noqa: PLC0415 - few programs need it
 
         endpoint: Any = self  # with list and get
         return Service(

@@ -16,7 +16,7 @@ import cattrs
 
 from timezest_async.models.record import Record
 from timezest_async.serialization.converter import has_own_hook, is_record
-from timezest_async.serialization.parsing import is_deep, parse_json
+from timezest_async.serialization.json_parsing import is_deep, parse_json
 from timezest_async.serialization.readers import StructureError, UnreadableRecord, alternatives
 from timezest_async.serialization.structs import UnknownFields, make_struct
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from timezest_async.redaction import redact, redact_json
-from timezest_async.serialization.parsing import NotJSONError, parse_json
+from timezest_async.serialization.json_parsing import NotJSONError, parse_json
 
 MAX_MESSAGE = 500
 """Characters of an error's message that are kept."""

@@ -30,7 +30,7 @@ from timezest_async.errors import (
     ValidationError,
 )
 from timezest_async.redaction import Secret, redact
-from timezest_async.serialization.parsing import NotJSONError, parse_json
+from timezest_async.serialization.json_parsing import NotJSONError, parse_json
 from timezest_async.transport.error_bodies import body_excerpt, error_details
 from timezest_async.transport.service_clock import http_date
 

@@ -18,7 +18,7 @@ from timezest_async.budget.protocols import Limiter
 from timezest_async.checks import check_count, check_seconds, key_problem
 from timezest_async.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from timezest_async.redaction import Secret, redact
-from timezest_async.serialization.parsing import parse_json
+from timezest_async.serialization.json_parsing import parse_json
 from timezest_async.transport import call as calls, exchanges, settings
 from timezest_async.transport.accounts import account_digest
 from timezest_async.transport.hooks import Hooks, emit
