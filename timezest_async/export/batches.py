@@ -13,7 +13,7 @@ from timezest_async.export.formats import Writer
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
 from timezest_async.export.threads import finished, in_thread
-from timezest_async.export.unreadable import UnreadableFile
+from timezest_async.export.unreadable_file import UnreadableFile
 from timezest_async.pagination import Page, Paginator
 
 

@@ -35,7 +35,7 @@ from timezest_async.export.job import BATCH_SIZE, ExportJob
 from timezest_async.export.job_state import ExportPaths
 from timezest_async.export.progress import OnProgress, Tracker
 from timezest_async.export.threads import in_thread
-from timezest_async.export.unreadable import UnreadableLog
+from timezest_async.export.unreadable_file import UnreadableLog
 
 OVERLAP: Final = timedelta(days=1)
 

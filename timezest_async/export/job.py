@@ -27,7 +27,7 @@ from timezest_async.export.job_state import ExportPaths, ExportSpec, Phase, Plac
 from timezest_async.export.output_files import give_name, is_file_of, made_meanwhile, prepare
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.threads import in_thread
-from timezest_async.export.unreadable import UnreadableFile
+from timezest_async.export.unreadable_file import UnreadableFile
 from timezest_async.pagination import Paginator
 
 BATCH_SIZE: Final = 2_000
