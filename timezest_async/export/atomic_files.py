@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from timezest_async.errors import ConfigurationError
+
+if sys.platform == "win32":  # pragma: no cover
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 # Windows has no links to be refused, and marks binary files.
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -173,17 +187,15 @@ def remove(path: Path) -> None:
 def locked(path: Path) -> Generator[None, None, None]:
     """Hold a lock file, which goes with the process however it ends.
 
+    The ``filelock`` package does as much and more, but an export to JSON lines needs no extra, and this lock
+    follows no links.
+
     Raises:
         ConfigurationError: Another process holds it, its folder is missing, or its name is a link.
     """
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows, where an open file cannot be replaced anyway
-    except ModuleNotFoundError:  # pragma: no cover
-        yield
-        return
     while True:
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o644)
+            descriptor = os.open(path, os.O_CREAT | _OLD, 0o644)
         except FileNotFoundError:
             raise ConfigurationError(f"there is no folder {path.parent}: make it first") from None
         except OSError as error:
@@ -191,30 +203,27 @@ def locked(path: Path) -> Generator[None, None, None]:
                 raise
             raise ConfigurationError(f"{path} is a link: remove it ({error.strerror})") from None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError:
             os.close(descriptor)
             raise ConfigurationError(
                 f"another process is writing this export (it holds {path}): wait for it to end"
             ) from None
-        if _is_still(path, descriptor):
+        if is_at(path, descriptor):
             break
         os.close(descriptor)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        # Windows removes no file that is open; elsewhere it must go before another process may lock it.
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Return whether a path still names an open file, which its last holder may have removed."""
+def is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is still the one of this name, which another process may have removed."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def is_at(path: Path, descriptor: int) -> bool:
-    """Return whether an open file is the one of this name."""
-    return _is_still(path, descriptor)

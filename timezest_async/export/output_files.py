@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,35 @@ from timezest_async.export.checksums import Fingerprint, new_digest
 from timezest_async.export.job_state import ExportPaths, ExportSpec, Phase, ResumeState, damaged
 
 _CHUNK: Final = 1 << 20
+
+
+class Identity:
+    """Which file or folder an output is, so that another one in its place is noticed.
+
+    Args:
+        path: Its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._noted: os.stat_result | None = None
+
+    def note(self) -> None:
+        """Take what is there for the output."""
+        self._noted = self._path.lstat()
+
+    def check(self) -> None:
+        """Look whether the output is still there, if it was noted.
+
+        Raises:
+            ConfigurationError: It is not.
+        """
+        if self._noted is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._noted, self._path.lstat()):
+                return
+        raise damaged(self._path, "another program took it away or put another one there")
 
 
 class AppendedFile:

@@ -40,6 +40,21 @@ class Tables:
         return iter(attrs.astuple(self, recurse=False))
 
 
+def _tables(report: Report) -> Tables:
+    return Tables(
+        figures=_figures(report),
+        statuses=_statuses(report),
+        weeks=_weeks(report),
+        lead_times=_lead_times(report),
+        appointment_types=_appointment_types(report),
+        technicians=_technicians(report),
+        technician_statuses=_technician_statuses(report),
+        teams=_teams(report),
+        hours=_hours(report),
+        oldest_unbooked=_oldest_unbooked(report),
+    )
+
+
 @attrs.frozen
 class Report:
     """What ``Analysis.report`` came to.
@@ -85,22 +100,9 @@ class Report:
     hours_unknown: int
     waiting: int
     oldest_unbooked: tuple[Unbooked, ...]
-    tables: Tables = attrs.field(init=False, eq=False, repr=False)
-
-    @tables.default
-    def _all_tables(self) -> Tables:
-        return Tables(
-            figures=_figures(self),
-            statuses=_statuses(self),
-            weeks=_weeks(self),
-            lead_times=_lead_times(self),
-            appointment_types=_appointment_types(self),
-            technicians=_technicians(self),
-            technician_statuses=_technician_statuses(self),
-            teams=_teams(self),
-            hours=_hours(self),
-            oldest_unbooked=_oldest_unbooked(self),
-        )
+    tables: Tables = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_tables, takes_self=True)
+    )
 
     @property
     def week_statuses(self) -> list[str]:

@@ -97,7 +97,7 @@ def _merged(first: Iterable[Column], second: Iterable[Column]) -> Iterator[Colum
     yield from rest
 
 
-def _table(path: str, columns: Iterable[Column], *derived: str) -> Table:
+def _table(path: str, columns: Iterable[Column], derived: Iterable[str]) -> Table:
     return Table(
         path.removeprefix("/"),
         (
@@ -117,14 +117,14 @@ _MEMBERS: Final = {
 }
 
 TABLES: Final[Mapping[str, Table]] = {
-    path: _table(path, *columns)
-    for path, columns in (
-        ("/scheduling_requests", (_fields(SchedulingRequest), "time_zone", "local_start_time")),
-        ("/agents", (_fields(Agent),)),
-        ("/teams", (_fields(Team),)),
+    path: _table(path, columns, derived)
+    for path, columns, derived in (
+        ("/scheduling_requests", _fields(SchedulingRequest), ("time_zone", "local_start_time")),
+        ("/agents", _fields(Agent), ()),
+        ("/teams", _fields(Team), ()),
         # What only the other kind has is null.
-        ("/resources", (_merged(_fields(Agent), _fields(Team)),)),
-        ("/appointment_types", (_fields(AppointmentType),)),
+        ("/resources", tuple(_merged(_fields(Agent), _fields(Team))), ()),
+        ("/appointment_types", _fields(AppointmentType), ()),
     )
 }
 """By the path of the list."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +16,7 @@ from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Reader, Wire, Writer, at
 from timezest_async.export.formats.columns import TABLES, Table, to_wire
 from timezest_async.export.job_state import Place, damaged
+from timezest_async.export.output_files import Identity
 
 Chunk = TypeVar("Chunk")
 
@@ -49,7 +49,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
         self._output = output
         self.table = table
         self._connection: Any = None
-        self._identity: os.stat_result | None = None
+        self._identity = Identity(output)
 
     @abstractmethod
     def connect(self, path: Path) -> Any:
@@ -123,7 +123,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
 
     def commit(self, chunks: Sequence[Chunk], place: Place) -> Place:
         """Store records and place together."""
-        self._check_own()
+        self._identity.check()
         with self.transaction() as connection:
             place = self.add(connection, chunks, place)
             connection.execute(f"UPDATE {_PLACE} SET place = ?", [place.to_text()])  # noqa: S608 - a constant
@@ -139,8 +139,7 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
         """Take the place away, and look at all that is left."""
         if not self._output.exists():
             raise damaged(self._output, "it is gone")
-        if self._identity is not None:
-            self._check_own()
+        self._identity.check()
         with self.transaction() as connection:
             connection.execute(f"DROP TABLE IF EXISTS {_PLACE}")
         self.close()
@@ -152,18 +151,10 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
 
     def _own(self) -> None:
         """Note which file this is, and keep it and what stands beside it to its owner."""
-        self._identity = self._output.lstat()
+        self._identity.note()
         for ending in ("", *self.sidecars):
             with suppress(FileNotFoundError):
                 self._output.with_name(self._output.name + ending).chmod(0o600)
-
-    def _check_own(self) -> None:
-        try:
-            is_ours = self._identity is not None and os.path.samestat(self._identity, self._output.lstat())
-        except FileNotFoundError:
-            is_ours = False
-        if not is_ours:
-            raise damaged(self._output, "another program took it away or put another file there")
 
     def open(self) -> Any:
         """Return the connection, opening it first where that is needed."""

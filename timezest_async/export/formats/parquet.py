@@ -20,6 +20,7 @@ from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged
 from timezest_async.export.formats.cells import bounded_getter, extra_text
 from timezest_async.export.formats.columns import Kind, Table, to_wire
 from timezest_async.export.job_state import Place
+from timezest_async.export.output_files import Identity
 from timezest_async.models import Record
 from timezest_async.serialization.json_text import well_formed
 
@@ -123,7 +124,7 @@ class ParquetWriter(Writer[ArrowBatch]):
 
     def __init__(self, output: Path, path: str, table: Table) -> None:
         self._folder = output
-        self._identity: os.stat_result | None = None
+        self._identity = Identity(output)
         self._arrow = ArrowColumns(path, table)
         self._pa: Any = require("pyarrow", "parquet")
         self._ipc: Any = require("pyarrow.ipc", "parquet")
@@ -142,7 +143,7 @@ class ParquetWriter(Writer[ArrowBatch]):
         remove(self._folder)
         self._folder.mkdir(mode=0o700)
         sync_folder(self._folder.parent)
-        self._identity = self._folder.lstat()
+        self._identity.note()
         return at(place, 0)
 
     def restore(self, place: Place) -> Place | None:
@@ -155,7 +156,7 @@ class ParquetWriter(Writer[ArrowBatch]):
             remove(stray)
         for _ in self._tables(place):
             pass
-        self._identity = self._folder.lstat()
+        self._identity.note()
         return at(place, place.committed_size, self._digest(place))
 
     def encode(self, records: Sequence[Record]) -> ArrowBatch:
@@ -170,18 +171,11 @@ class ParquetWriter(Writer[ArrowBatch]):
             for batch in chunks:
                 writer.write_batch(batch)
         data: bytes = sink.getvalue().to_pybytes()
-        if not self._is_ours():
-            raise damaged(self._folder, "another program took it away or put another folder there")
+        self._identity.check()
         remove(self._part(number))
         write_new(self._part(number), data)
         sync_folder(self._folder)
         return at(place, number, _chained(place.digest, data))
-
-    def _is_ours(self) -> bool:
-        try:
-            return self._identity is not None and os.path.samestat(self._identity, self._folder.lstat())
-        except FileNotFoundError:
-            return False
 
     def finish(self, place: Place) -> Fingerprint:
         """Put the parts together, some at a time."""

@@ -104,11 +104,7 @@ class SQLiteWriter(DatabaseWriter[Rows]):
         declared = connection.execute(query, [self.table.name]).fetchall()
         if declared != [(self.declare(),)]:
             raise ValueError("its table is not the export's")
-        count = total = 0
-        cursor = connection.execute(self._select)
-        while rows := cursor.fetchmany(_MANY):
-            count += len(rows)
-            total = (total + _sum(rows)) % _MODULUS
+        count, total = _count(connection.execute(self._select))
         if place.digest and (count, f"{total:x}") != (place.committed_size, place.digest):
             raise ValueError("its rows are not what was written")
         return at(place, count, f"{total:x}")
@@ -134,13 +130,18 @@ class SQLiteReader(DatabaseReader):
 
     def checksum(self, columns: Sequence[str], length: int) -> str:  # noqa: ARG002 - of other files
         """Add up the checksums of all rows."""
-        total = count = 0
         with self.opened(columns) as (connection, table):
-            cursor = connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - our names
-            while rows := cursor.fetchmany(_MANY):
-                count += len(rows)
-                total += _sum(rows)
-        return f"1:{count}:{total % _MODULUS:x}"
+            count, total = _count(connection.execute(f"SELECT {', '.join(columns)} FROM {table}"))  # noqa: S608 - our names
+        return f"1:{count}:{total:x}"
+
+
+def _count(cursor: sqlite3.Cursor) -> tuple[int, int]:
+    """Count the rows that are left, and add up their checksums."""
+    count = total = 0
+    while rows := cursor.fetchmany(_MANY):
+        count += len(rows)
+        total = (total + _sum(rows)) % _MODULUS
+    return count, total
 
 
 def _sum(rows: Iterable[tuple[Any, ...]]) -> int:
