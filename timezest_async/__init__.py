@@ -38,7 +38,7 @@ from timezest_async.errors import (
     UnsupportedOperatorError,
     ValidationError,
 )
-from timezest_async.idempotency import Created, IntentJournal, MemoryJournal
+from timezest_async.idempotency import Created, IntentJournal
 from timezest_async.models import (
     Agent,
     AgentDict,
@@ -75,6 +75,7 @@ if _TYPE_CHECKING:
     from timezest_async.budget.redis.limiter import RedisRateLimiter
     from timezest_async.changes import Change, ChangeKind, ChangeStore
     from timezest_async.changes.sqlite import SQLiteChangeStore
+    from timezest_async.idempotency.memory import MemoryJournal
     from timezest_async.idempotency.redis import RedisJournal
     from timezest_async.idempotency.sqlite import SQLiteJournal
 
@@ -163,6 +164,7 @@ _LATE = {
     "Change": "timezest_async.changes",
     "ChangeKind": "timezest_async.changes",
     "ChangeStore": "timezest_async.changes",
+    "MemoryJournal": "timezest_async.idempotency.memory",
     "RedisJournal": "timezest_async.idempotency.redis",
     "RedisRateLimiter": "timezest_async.budget.redis.limiter",
     "SQLiteChangeStore": "timezest_async.changes.sqlite",

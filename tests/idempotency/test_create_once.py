@@ -333,7 +333,7 @@ class Slow(MemoryJournal):
 async def test_who_has_lost_the_key_sends_nothing(sandbox: Sandbox, client: TimeZestClient) -> None:
     def take_over(journal: MemoryJournal, name: str) -> None:
         entry: Any = journal._table.get(name)
-        journal._table._entries[name] = type(entry)(entry.digest, "another", journal._clock() + 9)
+        journal._table._entries[name] = type(entry)(entry.digest, "another", journal._table.now() + 9)
 
     with pytest.raises(IntentBusyError) as caught:
         await once(client, Slow(take_over))

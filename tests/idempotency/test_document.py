@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import timezest_async
+from tests.idempotency.test_journals import Clock
+from timezest_async.idempotency import conformance
 from timezest_async.sandbox import AnswerLost, Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +23,9 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 @pytest.mark.asyncio
 async def test_the_snippets_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    clock = Clock()
+    mine = timezest_async.MemoryJournal(lease=1.0, clock=clock)
+    monkeypatch.setattr(conformance, "check", partial(conformance.check, pass_time=clock.pass_time))
     names: dict[str, Any] = {name: getattr(timezest_async, name) for name in timezest_async.__all__}
     async with Sandbox() as sandbox:
         sandbox.add(object="agent", id="agnt_2wvARLFjTDmO4djuOBf3r")
@@ -28,7 +34,7 @@ async def test_the_snippets_do_what_they_say(tmp_path: Path, monkeypatch: pytest
                 "connectwise_psa/service_ticket", number=number, name="Ann", email="ann@example.com"
             )
         async with timezest_async.TimeZestClient(sandbox.api_key, sandbox.base_url) as client:
-            names["client"] = client
+            names |= {"client": client, "MyJournal": lambda lease: mine}
             for number, snippet in enumerate(SNIPPETS):
                 if "remember(" in snippet:
                     names["journal"] = timezest_async.MemoryJournal()

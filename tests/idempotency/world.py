@@ -72,6 +72,8 @@ class Worker:
         fates: What becomes of its creates, one after the other; then they are answered.
         lists_fail: How many of its first lists fail.
         killed_at: The step at which it ends.
+        cancelled_at: The step at which its task is cancelled.
+        task: Its task.
         stopped_at: The step at which it is stopped.
         stopped_for: Seconds for which it is stopped then.
     """
@@ -80,6 +82,8 @@ class Worker:
     fates: Iterator[Fate] = attrs.field(default=(), converter=iter)
     lists_fail: int = 0
     killed_at: int | None = None
+    cancelled_at: int | None = None
+    task: asyncio.Task[Created] | None = None
     stopped_at: int | None = None
     stopped_for: float = 0.0
     steps: int = 0
@@ -105,6 +109,8 @@ class Worker:
     async def step(self) -> None:
         """Be killed or stopped, if this is the moment."""
         self.steps += 1
+        if self.steps == self.cancelled_at and self.task is not None:
+            self.task.cancel()
         if self.steps == self.killed_at:
             self.is_dead = True
         if self.steps == self.stopped_at:

@@ -93,7 +93,7 @@ async def test_a_plain_queue(sandbox: Sandbox, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.asyncio
-@pytest.mark.skipif(not FULL, reason="takes half a minute: set TIMEZEST_FULL=1")
+@pytest.mark.skipif(not FULL, reason="streaq takes half a minute: set TIMEZEST_FULL=1")
 async def test_streaq_over_redis(sandbox: Sandbox) -> None:
     needs("streaq")
     with RedisServer() as server:
@@ -121,7 +121,7 @@ async def test_streaq_over_redis(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.skipif(not FULL, reason="takes half a minute: set TIMEZEST_FULL=1")
+@pytest.mark.skipif(not FULL, reason="dramatiq takes half a minute: set TIMEZEST_FULL=1")
 async def test_dramatiq_over_redis(sandbox: Sandbox, tmp_path: Path) -> None:
     needs("dramatiq")
     (tmp_path / "actors.py").write_text(ACTORS)

@@ -16,7 +16,6 @@ from timezest_async.endpoints.open_requests import is_for_same_user, is_open, op
 from timezest_async.errors import OutcomeUnknownError, TimeZestError
 from timezest_async.idempotency import Created, IntentJournal
 from timezest_async.idempotency.keys import digest_of
-from timezest_async.idempotency.once import Once
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.serialization.converter import StructureError
@@ -245,6 +244,9 @@ class SchedulingRequestsEndpoint(Following):
         check_once(journal, key, settle)
         check_deadline(deadline)
         parameters = creation_parameters(**arguments)
+        # Lazy: most programs do without.
+        from timezest_async.idempotency.once import Once  # noqa: PLC0415
+
         once = Once(
             journal,
             OneCreate(self, self._transport, parameters, unless_open=unless_open),

@@ -9,6 +9,5 @@ from __future__ import annotations
 
 from timezest_async.idempotency.journal import Created, Intent, IntentJournal
 from timezest_async.idempotency.keys import remember
-from timezest_async.idempotency.memory import MemoryJournal
 
-__all__ = ["Created", "Intent", "IntentJournal", "MemoryJournal", "remember"]
+__all__ = ["Created", "Intent", "IntentJournal", "remember"]

@@ -47,6 +47,10 @@ class Entry:
 class Table(Protocol):
     """Entries by the names of their keys, within one transaction."""
 
+    def now(self) -> float:
+        """Return the time, in seconds of the clock that all who share the journal go by."""
+        ...
+
     def get(self, name: str) -> Entry | None:
         """Return a key's entry."""
         ...
@@ -74,7 +78,6 @@ class EntryJournal(abc.ABC):
     Args:
         lease: Seconds for which a worker holds a key without renewing that.
         keep: Seconds for which it is remembered what is done.
-        clock: Returns seconds; the same for all who share the journal.
 
     Attributes:
         lease: As given.
@@ -83,10 +86,9 @@ class EntryJournal(abc.ABC):
         ConfigurationError: An argument is unfit.
     """
 
-    def __init__(self, lease: float, keep: float, clock: Callable[[], float]) -> None:
+    def __init__(self, lease: float, keep: float) -> None:
         self.lease: float = check_seconds("lease", lease)
         self._keep = check_seconds("keep", keep)
-        self._clock = clock
         self._prune_at = -math.inf
 
     @abc.abstractmethod
@@ -97,7 +99,7 @@ class EntryJournal(abc.ABC):
         """Hold a key; see ``IntentJournal``."""
 
         def work(table: Table) -> Intent:
-            now = self._clock()
+            now = table.now()
             if now >= self._prune_at:
                 table.prune(now - self._keep)
                 self._prune_at = now + min(self._keep, 3600.0) / 10
@@ -127,7 +129,7 @@ class EntryJournal(abc.ABC):
         """Hold on; see ``IntentJournal``."""
 
         def work(table: Table) -> bool:
-            entry, now = self._held(table, name, token), self._clock()
+            entry, now = self._held(table, name, token), table.now()
             if entry is not None:
                 table.put(
                     name,
@@ -141,7 +143,7 @@ class EntryJournal(abc.ABC):
         """Note that a create is about to be sent; see ``IntentJournal``."""
 
         def work(table: Table) -> bool:
-            entry, now = self._held(table, name, token), self._clock()
+            entry, now = self._held(table, name, token), table.now()
             if entry is None:
                 return False
             is_first = entry.sent_at is None or entry.settles_at <= now
@@ -168,7 +170,7 @@ class EntryJournal(abc.ABC):
                 return entry.request_id
             if own and table.owner(request_id) is not None:
                 return None
-            done = Entry(entry.digest, request_id=request_id, own=own, changed_at=self._clock())
+            done = Entry(entry.digest, request_id=request_id, own=own, changed_at=table.now())
             table.put(name, done)
             return request_id
 
@@ -184,7 +186,7 @@ class EntryJournal(abc.ABC):
             if forget:
                 table.delete(name)
             else:
-                table.put(name, attrs.evolve(entry, token="", changed_at=self._clock()))
+                table.put(name, attrs.evolve(entry, token="", changed_at=table.now()))
 
         await self._apply(work)
 

@@ -15,7 +15,8 @@ T = TypeVar("T")
 class _Entries:
     """A table in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.now = clock
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
 
@@ -63,8 +64,8 @@ class MemoryJournal(EntryJournal):
         keep: float = DEFAULT_KEEP,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(lease, keep, clock)
-        self._table = _Entries()
+        super().__init__(lease, keep)
+        self._table = _Entries(clock)
 
     async def _apply(self, work: Callable[[Table], T]) -> T:
         return work(self._table)

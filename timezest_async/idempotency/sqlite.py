@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS intent (
 """
 _OWNERS: Final = "CREATE UNIQUE INDEX IF NOT EXISTS owner ON intent (request_id) WHERE own"
 _AGES: Final = "CREATE INDEX IF NOT EXISTS age ON intent (changed_at)"
+_NOW: Final = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+"""Epoch seconds, to the millisecond."""
 _READ: Final = (
     "SELECT digest, token, held_until, sent_at, settles_at, request_id, own, changed_at FROM intent"
     " WHERE name = ?"
@@ -48,8 +50,12 @@ _PRUNE: Final = "DELETE FROM intent WHERE changed_at < ? AND (request_id IS NOT 
 class _Rows:
     """The table of a database, within a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float] | None) -> None:
         self._run = connection.execute
+        self._clock = clock
+
+    def now(self) -> float:
+        return float(self._run(_NOW).fetchone()[0]) if self._clock is None else self._clock()
 
     def get(self, name: str) -> Entry | None:
         row = self._run(_READ, (name,)).fetchone()
@@ -88,8 +94,9 @@ class _Rows:
 class _Database:
     """The file at ``path``, opened when it is first needed; to be used from one thread."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Callable[[], float] | None) -> None:
         self.path = path
+        self._clock = clock
         self._connection: sqlite3.Connection | None = None
 
     def run(self, work: Callable[[Table], T]) -> T:
@@ -105,7 +112,7 @@ class _Database:
                 connection = self._connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                result = work(_Rows(connection))
+                result = work(_Rows(connection, self._clock))
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
@@ -193,7 +200,7 @@ class SQLiteJournal(EntryJournal):
         path: The file; made where it is absent. It must lie on a disk of this host.
         lease: Seconds for which a worker holds a key without renewing that.
         keep: Seconds for which it is remembered what is done.
-        clock: Epoch seconds; the same for all processes.
+        clock: Returns seconds, the same for all processes; None for SQLite's own clock, which is the host's.
 
     Raises:
         ConfigurationError: An argument is unfit.
@@ -205,12 +212,12 @@ class SQLiteJournal(EntryJournal):
         *,
         lease: float = DEFAULT_LEASE,
         keep: float = DEFAULT_KEEP,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(lease, keep, clock)
+        super().__init__(lease, keep)
         if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
             raise ConfigurationError(f"path is {path!r:.60}: give the path of a file.")
-        self._database = _Database(os.fspath(path))
+        self._database = _Database(os.fspath(path), clock)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="timezest_async-journal")
         self._finalizer = weakref.finalize(self, _end, self._executor, self._database)
         self._finalizer.atexit = False  # the file needs no farewell
