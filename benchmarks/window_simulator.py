@@ -32,6 +32,7 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from timezest_async.pagination.positions import Cursor
 from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.pagination.windows.spreads import Spread
@@ -179,18 +180,15 @@ class Service:
     def insert(self, at: int) -> None:
         self.times.append(max(at, self.times[-1] if self.times else at))
 
-    def answer(self, request: PageRequest) -> tuple[list[int], list[int], str | None]:
+    def answer(self, request: PageRequest) -> tuple[list[int], list[int], Cursor | None]:
         self.requests += 1
-        if request.cursor is not None:
-            low, end = map(int, request.cursor.split(":"))
-        else:
-            low = 0 if request.lo is None else bisect_left(self.times, request.lo)
-            end = len(self.times) if request.hi is None else bisect_left(self.times, request.hi)
-            if request.after is not None:
-                end = min(end, int(request.after))
+        low = 0 if request.lo is None else bisect_left(self.times, request.lo)
+        end = len(self.times) if request.hi is None else bisect_left(self.times, request.hi)
+        if request.cursor.after is not None:
+            end = min(end, int(request.cursor.after))
         start = max(low, end - PAGE)
         ids = list(range(end - 1, start - 1, -1))
-        return [self.times[i] for i in ids], ids, f"{low}:{start}" if start > low else None
+        return [self.times[i] for i in ids], ids, Cursor(str(start)) if start > low else None
 
 
 class Budget:
@@ -253,7 +251,7 @@ def run(
         tuning=tuning,
     )
     events: list[tuple[float, int, PageRequest | None]] = []
-    answers: dict[PageRequest, tuple[float, tuple[list[int], list[int], str | None]]] = {}
+    answers: dict[PageRequest, tuple[float, tuple[list[int], list[int], Cursor | None]]] = {}
     now, count, peak = 0.0, 0, 0
     emitted: list[int] = []
     while not core.finished:

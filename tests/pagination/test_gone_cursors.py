@@ -176,6 +176,13 @@ OLD_CHECKPOINTS = {
     "merged": '{"timezest_checkpoint":1,"path":"/scheduling_requests","queries":['
     '"scheduling_request.status~EQ~new","scheduling_request.created_at~GT~999000"],"backwards":false,"position":{"parts":[{"after":"sreq_39"},'
     '{"after":"sreq_41"}],"second":999795,"seen":["sreq_41"]}}',
+    "serial, with its second": '{"timezest_checkpoint":1,"path":"/scheduling_requests","queries":[""],'
+    '"backwards":false,'
+    '"position":{"after":"sreq_41","second":999795,"seen":["sreq_41"]},"account":"an account"}',
+    "concurrent, with two cursors": '{"timezest_checkpoint":1,"path":"/scheduling_requests","queries":[""],'
+    '"backwards":false,"position":{"pieces":[{"lo":999700,"hi":null,"cursor":null,"after":"sreq_41","disordered":false,'
+    '"second":999795,"seen":["sreq_41"]},{"lo":null,"hi":999700,"cursor":"sreq_60","after":null,'
+    '"disordered":true,"second":999700,"since":"sreq_60","seen":["sreq_60"]}]},"account":"an account"}',
 }
 """As earlier versions wrote them."""
 

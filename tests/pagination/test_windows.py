@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from benchmarks import window_simulator as simulator
 from tests import support
 from timezest_async.errors import InvalidRequestError
-from timezest_async.pagination.places import ConcurrentPosition, WindowPosition, read_position
+from timezest_async.pagination.positions import ConcurrentPosition, Cursor, WindowPosition, read_position
 from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.pagination.windows.spreads import Sampler, Spread
@@ -44,15 +44,13 @@ class Service:
 
     def answer(self, request: PageRequest) -> dict[str, Any]:
         low, high = 0, len(self.milliseconds)
-        if request.cursor is not None:
-            low, high = map(int, request.cursor.split(":"))
-        elif not self.ignores_bounds:
+        if not self.ignores_bounds:
             if request.lo is not None:
                 low = bisect_left(self.milliseconds, request.lo * SECOND)
             if request.hi is not None:
                 high = bisect_left(self.milliseconds, request.hi * SECOND)
-        if request.after is not None:
-            high = min(high, int(request.after))
+        if request.cursor.after is not None:
+            high = min(high, int(request.cursor.after))
         size = self.chance.choice([0, 1, 7, 20]) if self.short_pages else 20
         start = max(low, high - size)
         ids = list(range(high - 1, start - 1, -1))
@@ -61,7 +59,7 @@ class Service:
         return {
             "times": [self.milliseconds[record] // SECOND for record in ids],
             "items": ids,
-            "next_cursor": f"{low}:{start}" if start > low else None,
+            "next_cursor": Cursor(str(start)) if start > low else None,
         }
 
 
@@ -108,7 +106,7 @@ def read(
         if batch and chance.random() < restarts:
             some = chance.randint(0, len(batch)) if partial_restarts else chance.choice([0, len(batch)])
             handed += batch[:some]
-            state = core.state(handed_over=some, last_id=str(batch[some - 1]) if some else None)
+            state = core.state(handed_over=some, cursor=Cursor(str(batch[some - 1])) if some else None)
             core = WindowReader[int](state=reread(state), **options)
             flying, bounds = [], {}
         else:
@@ -340,15 +338,15 @@ def test_a_full_buffer_waits_for_the_consumer() -> None:
     first = core.next_request()
     assert first is not None
     assert core.next_request() is None
-    core.page_arrived(first, times=[9] * 20, items=list(range(20)), next_cursor="c")
+    core.page_arrived(first, times=[9] * 20, items=list(range(20)), next_cursor=Cursor("c"))
     assert core.next_request() is None
     assert len(core.take_ready()) == 20
-    assert core.next_request() == PageRequest(first.piece, "c", None, None, None)
+    assert core.next_request() == PageRequest(first.piece, Cursor("c"), None, None)
 
 
 def test_one_record_beyond_the_bound_does_not_end_a_disordered_piece() -> None:
     core = WindowReader[int](state=ConcurrentPosition((WindowPosition(95, None),)), concurrency=1)
-    pages = [([100, 90, 97], "b"), ([96, 80], "c"), ([95, 70], None)]
+    pages = [([100, 90, 97], Cursor("b")), ([96, 80], Cursor("c")), ([95, 70], None)]
     kept: list[int] = []
     for times, cursor in pages:
         request = core.next_request()
@@ -372,9 +370,9 @@ def test_what_is_not_in_flight_cannot_arrive() -> None:
     core = WindowReader[int]()
     request = core.next_request()
     assert request is not None
-    core.page_arrived(request, times=[1], items=[1], next_cursor="c")
+    core.page_arrived(request, times=[1], items=[1], next_cursor=Cursor("c"))
     with pytest.raises(ValueError, match="not in flight"):
-        core.page_arrived(request, times=[1], items=[1], next_cursor="c")
+        core.page_arrived(request, times=[1], items=[1], next_cursor=Cursor("c"))
     with pytest.raises(ValueError, match="not in flight"):
         core.request_failed(request)
 
@@ -390,11 +388,11 @@ def test_a_finished_reading_resumes_finished() -> None:
     assert core.next_request() is None
     assert core.state() == ConcurrentPosition(())
     assert WindowReader[int](state=core.state()).finished
-    resumed = WindowReader[int](state=core.state(handed_over=1, last_id="1"))
+    resumed = WindowReader[int](state=core.state(handed_over=1, cursor=Cursor("1")))
     again = resumed.next_request()
     assert again is not None
-    assert (again.cursor, again.after) == (None, "1")
-    with pytest.raises(ValueError, match="last_id"):
+    assert again.cursor.after == "1"
+    with pytest.raises(ValueError, match="cursor"):
         core.state(handed_over=1)
 
 

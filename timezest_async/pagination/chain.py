@@ -10,7 +10,7 @@ import yarl
 
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.pages import PageReader
-from timezest_async.pagination.places import BEGINNING, Place
+from timezest_async.pagination.positions import BEGINNING, Cursor
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.serialization.decoding import Page
@@ -32,7 +32,7 @@ class Chain(Generic[T]):
 
     Attributes:
         url: The page to ask for next, or None after the last.
-        cursor: The id in the URL of the page that came last.
+        asked_after: The id in the URL of the page that came last.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Chain(Generic[T]):
         backwards: bool = False,
     ) -> None:
         self.url: yarl.URL | None = url
-        self.cursor: str | None = None
+        self.asked_after: str | None = None
         self._reader = reader
         self._backwards = backwards
         self._failure: Exception | None = None
@@ -65,7 +65,7 @@ class Chain(Generic[T]):
             ("ending_before", "starting_after") if self._backwards else ("starting_after", "ending_before")
         )
         if url is not None:
-            self.cursor = url.query.get(mine)
+            self.asked_after = url.query.get(mine)
         if url is None or link is None:  # closed meanwhile, or at the end
             return
         try:
@@ -83,12 +83,12 @@ class Chain(Generic[T]):
         self._asked.add(identity)
         self.url = following
 
-    def check_page(self, page: Page[T], place: Place = BEGINNING) -> Page[T]:
+    def check_page(self, page: Page[T], cursor: Cursor = BEGINNING) -> Page[T]:
         """Check that the page is none that was there before; leave out what the page before it had too.
 
         Args:
             page: The page.
-            place: Where the list stands before it: what was seen there is left out too.
+            cursor: Where the list stands before it: what was seen there is left out too.
 
         Raises:
             PaginationError: It is: a loop. Or too many empty ones came.
@@ -107,18 +107,18 @@ class Chain(Generic[T]):
         if len(self._asked) > _MAX_ASKED:  # longer loops come back to a first record
             self._asked.clear()
         if self._reader.is_sorted:
-            self._check_direction(page.data, place)
+            self._check_direction(page.data, cursor)
         before, self._latest = self._latest, {record.id for record in page.data}  # type: ignore[attr-defined]  # as above
-        seen = place.seen or frozenset[str]()
+        seen = cursor.seen or frozenset[str]()
         if before.isdisjoint(self._latest) and seen.isdisjoint(self._latest):
             return page
         data = (one for one in page.data if one.id not in before and one.id not in seen)  # type: ignore[attr-defined]  # as above
         return page.with_data(data)
 
-    def _check_direction(self, records: Sequence[Any], place: Place) -> None:
+    def _check_direction(self, records: Sequence[Any], cursor: Cursor) -> None:
         """Check that a sorted list has not gone back behind where this chain began.
 
-        Where a chain resumes, pages from before that place are not known by their URLs or records, but by
+        Where a chain resumes, pages from before that are not known by their URLs or records, but by
         their times.
 
         Raises:
@@ -128,7 +128,7 @@ class Chain(Generic[T]):
         if not times:
             return
         if self._beginning is None:
-            self._beginning = place.moment or (min(times) if self._backwards else max(times))
+            self._beginning = cursor.moment or (min(times) if self._backwards else max(times))
         if times[-1] < self._beginning if self._backwards else times[0] > self._beginning:
             raise PaginationError(
                 "a page goes back behind the place where reading began: a loop, or not sorted by created_at"
@@ -165,10 +165,10 @@ async def find(reader: PageReader[T], query: Query, fits: Callable[[Any], bool])
 async def leads_on(
     reader: PageReader[T],
     query: Query,
-    place: Place,
+    cursor: Cursor,
     page: Page[T],
     *,
-    cursor: str | None,
+    asked_after: str | None,
     backwards: bool = False,
 ) -> bool:
     """Return whether a page leads on from a place, rather than to the list's beginning.
@@ -179,24 +179,24 @@ async def leads_on(
     Args:
         reader: Reads the pages.
         query: The list's.
-        place: Where the list stands before the page.
+        cursor: Where the list stands before the page.
         page: The page.
-        cursor: The id that the page was asked for by.
+        asked_after: The id that the page was asked for by.
         backwards: Whether the list is walked from older to newer.
 
     Raises:
         PaginationError: It goes back, and was asked for by a link that leads elsewhere.
     """
     records = page.data[::-1] if backwards else page.data
-    if place.second is None or place.precedes(records, backwards=backwards) or not query.is_narrowable:
+    if cursor.second is None or cursor.precedes(records, backwards=backwards) or not query.is_narrowable:
         return True
-    if cursor != place.after:
+    if asked_after != cursor.after:
         raise PaginationError(
             "a page goes back behind the record before it, and its link does not name that record: a loop, "
             "or not sorted by created_at"
         )
-    second = query.narrowed(place.second, place.second + 1)
-    return await find(reader, second, lambda one: one.id == place.after) is not None
+    second = query.narrowed(cursor.second, cursor.second + 1)
+    return await find(reader, second, lambda one: one.id == cursor.after) is not None
 
 
 def begun_again() -> PaginationError:

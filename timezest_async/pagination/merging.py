@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from timezest_async.errors import PaginationError
-from timezest_async.pagination.places import MergedPosition
+from timezest_async.pagination.positions import MergedPosition
 from timezest_async.pagination.sources import (
     FirstFailure,
     QuerySource,

@@ -14,7 +14,12 @@ from timezest_async.pagination.checkpoints import Checkpoint
 from timezest_async.pagination.iterations import Batches, Pages, Records, Run, gather
 from timezest_async.pagination.merging import MergedSource
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
-from timezest_async.pagination.places import ConcurrentPosition, MergedPosition, QueryPosition, read_position
+from timezest_async.pagination.positions import (
+    ConcurrentPosition,
+    MergedPosition,
+    QueryPosition,
+    read_position,
+)
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import SerialSource
 from timezest_async.pagination.sources import QuerySource, Source

@@ -19,7 +19,7 @@ from timezest_async.errors import (
 )
 from timezest_async.pagination.chain import Chain, begun_again, find, leads_on
 from timezest_async.pagination.pages import PageReader
-from timezest_async.pagination.places import Place
+from timezest_async.pagination.positions import Cursor
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
 from timezest_async.serialization.decoding import Page
@@ -45,7 +45,7 @@ class SerialSource(QuerySource[T]):
         self,
         reader: PageReader[T],
         query: Query,
-        position: Place,
+        position: Cursor,
         *,
         backwards: bool = False,
         wanted: int | None = None,
@@ -54,8 +54,8 @@ class SerialSource(QuerySource[T]):
         self._query = query
         self.backwards = backwards
         self._wanted = wanted
-        self._place = attrs.evolve(position, is_sorted=reader.is_sorted)
-        self._left: Place | None = None
+        self._cursor = attrs.evolve(position, is_sorted=reader.is_sorted)
+        self._left: Cursor | None = None
         self._page: Page[T] = Page(())
         self._chain = self._chain_from(reader.first_url(query, position.after, backwards=backwards))
         self._reading: asyncio.Task[Page[T]] | None = None
@@ -90,56 +90,56 @@ class SerialSource(QuerySource[T]):
             if self._wanted is None or self._read + page.count < self._wanted:
                 self.start()
                 await asyncio.sleep(0)  # the request leaves now, and the service works while we do
-            place = self._place_after(len(self._records))
+            cursor = self._cursor_after(len(self._records))
             try:
-                checked = self._chain.check_page(page, place)
+                checked = self._chain.check_page(page, cursor)
             except PaginationError as error:  # the service began again, or this is a loop
                 await self._go_on_without_cursor(error)
                 continue
-            if not await self._leads_on(place, checked):
+            if not await self._leads_on(cursor, checked):
                 await self._go_on_without_cursor(begun_again())
                 continue
             self._read += page.count
-            self._place = place
+            self._cursor = cursor
             self._page = checked.with_data(checked.data)  # without what they were made of
             self._show(checked.data[::-1] if self.backwards else checked.data)
         return True
 
     async def _go_on_without_cursor(self, error: TimeZestError) -> None:
-        """Go on by what is known of the place, since its cursor is of no use.
+        """Go on by what else the cursor knows, since its record is gone.
 
         Raises:
-            TimeZestError: This error: it was tried already, or the place is not known.
+            TimeZestError: This error: it was tried already, or nothing else is known.
         """
         self.close()
         await self.wait_closed()
         self._reading = None
-        place = self._place_after(len(self._records))
-        url = None if place == self._left else await self._url_from(place)
+        cursor = self._cursor_after(len(self._records))
+        url = None if cursor == self._left else await self._url_from(cursor)
         if url is None:
             raise error
-        self._place = self._left = place
+        self._cursor = self._left = cursor
         self._show(())
         self._chain = self._chain_from(url)
 
-    async def _url_from(self, place: Place) -> yarl.URL | None:
+    async def _url_from(self, cursor: Cursor) -> yarl.URL | None:
         if not self.backwards:
-            onward = place.onward(self._query)
+            onward = cursor.onward(self._query)
             return None if onward is None else self._reader.first_url(*onward)
-        if place.since is not None:
-            return self._reader.first_url(self._query, place.since, backwards=True)
+        if cursor.since is not None:
+            return self._reader.first_url(self._query, cursor.since, backwards=True)
         # Only a cursor leads to newer records: that of the newest one that is there of those passed.
         for query in (self._query, Query()):
-            onward = place.onward(query)
+            onward = cursor.onward(query)
             passed = (
-                None if onward is None else await find(self._reader, onward[0], partial(_is_behind, place))
+                None if onward is None else await find(self._reader, onward[0], partial(_is_behind, cursor))
             )
             if passed is not None:
                 return self._reader.first_url(self._query, passed.id, backwards=True)
         return None
 
-    async def _leads_on(self, place: Place, page: Page[T]) -> bool:
-        """Return whether a page leads on from the place, rather than to the list's beginning.
+    async def _leads_on(self, cursor: Cursor, page: Page[T]) -> bool:
+        """Return whether a page leads on from the cursor, rather than to the list's beginning.
 
         Raises:
             PaginationError: It leads elsewhere.
@@ -147,28 +147,28 @@ class SerialSource(QuerySource[T]):
         is_onward = await leads_on(
             self._reader,
             self._query,
-            place,
+            cursor,
             page,
-            cursor=self._chain.cursor,
+            asked_after=self._chain.asked_after,
             backwards=self.backwards,
         )
         if is_onward and self.backwards and not self._chain.goes_on:
-            return not await self._leaves_out(place, page)
+            return not await self._leaves_out(cursor, page)
         return is_onward
 
-    async def _leaves_out(self, place: Place, page: Page[T]) -> bool:
-        """Return whether records are missing between the place and what seems the last page, read backwards.
+    async def _leaves_out(self, cursor: Cursor, page: Page[T]) -> bool:
+        """Return whether records are missing between the cursor and what seems the last page, read backwards.
 
         It is then the newest page of a list that was begun again.
         """
-        start, end = place.moment, getattr(page.data[-1], "created_at", None) if page.data else None
+        start, end = cursor.moment, getattr(page.data[-1], "created_at", None) if page.data else None
         if start is None or not isinstance(end, datetime) or not self._query.is_narrowable:
             return False
-        # Of the place's own second, what was before the beginning is not known.
-        start += timedelta(seconds=place.since is not None)
+        # Of the cursor's own second, what was before the beginning is not known.
+        start += timedelta(seconds=cursor.since is not None)
         if end < start:
             return False
-        known = {one.id for one in page.data}.union(place.seen or ())  # type: ignore[attr-defined]  # every record has an id
+        known = {one.id for one in page.data}.union(cursor.seen or ())  # type: ignore[attr-defined]  # every record has an id
         between = self._query.narrowed(int(start.timestamp()), int(end.timestamp()) + 1)
         missed = await find(
             self._reader,
@@ -195,12 +195,12 @@ class SerialSource(QuerySource[T]):
                 self._pass_placeholder()
         return self._page.with_data(tuple(records[::-1] if self.backwards else records))
 
-    def _place_after(self, count: int) -> Place:
-        return self._place.advanced(self._records[:count], backwards=self.backwards)
+    def _cursor_after(self, count: int) -> Cursor:
+        return self._cursor.advanced(self._records[:count], backwards=self.backwards)
 
-    def position(self) -> Place:
+    def position(self) -> Cursor:
         """Return where reading stands after the last record handed over."""
-        return self._place_after(self._behind())
+        return self._cursor_after(self._behind())
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -216,12 +216,12 @@ class SerialSource(QuerySource[T]):
     def _consume_exception(self, task: asyncio.Task[Any]) -> None:
         """Consume the error that reading ended with; report it unless reading may go on all the same."""
         error = None if task.cancelled() else task.exception()
-        place = self._place_after(len(self._records))
-        may_go_on = isinstance(error, CURSOR_GONE) and place.is_known and place != self._left
+        cursor = self._cursor_after(len(self._records))
+        may_go_on = isinstance(error, CURSOR_GONE) and cursor.is_known and cursor != self._left
         consume_exception(task, None if may_go_on else self.first_failure)
 
 
-def _is_behind(place: Place, record: Any) -> bool:
-    if record.id in (place.seen or ()):
+def _is_behind(cursor: Cursor, record: Any) -> bool:
+    if record.id in (cursor.seen or ()):
         return True
-    return place.moment is not None and record.created_at is not None and record.created_at < place.moment
+    return cursor.moment is not None and record.created_at is not None and record.created_at < cursor.moment

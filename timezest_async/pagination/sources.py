@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from timezest_async.pagination.places import Position, QueryPosition
+from timezest_async.pagination.positions import Position, QueryPosition
 from timezest_async.pagination.unreadable import UnreadablePolicy, has_id, next_placeholder
 from timezest_async.serialization.decoding import Page
 
@@ -92,8 +92,8 @@ class QuerySource(Source[T]):
     _taken = 0
     _stop = 0
     """How many of them can be taken before the next placeholder, or the end."""
-    _placed: Sequence[T] = ()
-    _places: Mapping[str, int] = {}
+    _indexed: Sequence[T] = ()
+    _indices: Mapping[str, int] = {}
 
     @abstractmethod
     def position(self) -> QueryPosition:
@@ -138,10 +138,10 @@ class QuerySource(Source[T]):
 
     def holds_later(self, id: str) -> bool:
         """Return whether a record of this id is on the same page as the one that ``peek`` shows, after it."""
-        if self._placed is not self._records:
-            self._placed = self._records
-            self._places = {record.id: place for place, record in enumerate(self._records)}  # type: ignore[attr-defined]  # every record has an id
-        return self._places.get(id, -1) > self._taken
+        if self._indexed is not self._records:
+            self._indexed = self._records
+            self._indices = {record.id: index for index, record in enumerate(self._records)}  # type: ignore[attr-defined]  # every record has an id
+        return self._indices.get(id, -1) > self._taken
 
 
 def begin(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

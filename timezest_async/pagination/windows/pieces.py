@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from attrs import Factory, define, frozen
 
 from timezest_async.pagination.pages import PAGE_SIZE
-from timezest_async.pagination.places import BEGINNING, Place
+from timezest_async.pagination.positions import BEGINNING, Cursor
 
 T = TypeVar("T")
 
@@ -20,15 +20,13 @@ class PageRequest:
 
     Attributes:
         piece: Which piece of the list it belongs to.
-        cursor: The piece's ``next_page`` as the service gave it; it says everything. None: ask by the rest.
-        after: The record id for ``starting_after``, or None.
+        cursor: Where the piece's chain stands; the page starts after its record.
         lo: Ask for ``created_at GTE lo`` (epoch seconds, UTC) as well, or None.
         hi: Ask for ``created_at LT hi`` (epoch seconds, UTC) as well, or None.
     """
 
     piece: int
-    cursor: str | None
-    after: str | None
+    cursor: Cursor
     lo: int | None
     hi: int | None
 
@@ -38,14 +36,13 @@ class BufferedPage(Generic[T]):
     """Records that wait for their turn, and how to read them again.
 
     Attributes:
+        cursor: Where the chain stood before them.
         times: When each record was created (epoch seconds, UTC).
     """
 
     items: Sequence[T]
     times: Sequence[int]
-    cursor: str | None
-    after: str | None
-    place: Place = BEGINNING
+    cursor: Cursor
 
 
 @define(eq=False)
@@ -54,13 +51,12 @@ class Piece(Generic[T]):
 
     Attributes:
         lo: The bound that may still rise (None: the user's own); ``query_lo`` is the one that is sent.
-        cursor: Where the next request goes on; with ``after``, as in `PageRequest`.
+        cursor: Where its chain stands.
         complete: Whether nothing is left to ask.
         disordered: Whether a page was not newest first.
         position: The time of the last record received, or None before the first.
         seconds_per_record: The local density, smoothed, or None while unknown.
         kept: Records received that belong to the piece.
-        place: Where its chain stands, should a cursor be of no use.
         planned: The pages that it was estimated to have left (0: no estimate) when it had received
             ``kept_before_plan`` records.
         was_chosen: Whether it was split off for what had been read, rather than at the beginning.
@@ -71,8 +67,7 @@ class Piece(Generic[T]):
     lo: int | None
     hi: int | None
     query_lo: int | None
-    cursor: str | None = None
-    after: str | None = None
+    cursor: Cursor = BEGINNING
     in_flight: PageRequest | None = None
     complete: bool = False
     disordered: bool = False
@@ -84,13 +79,12 @@ class Piece(Generic[T]):
     kept_before_plan: int = 0
     was_chosen: bool = False
     boldness: float = 1.0
-    place: Place = BEGINNING
     pages: deque[BufferedPage[T]] = Factory(deque[BufferedPage[T]])
 
     @property
     def is_fresh(self) -> bool:
         """Whether nothing was asked for it yet, so that its query can still be narrowed."""
-        return self.in_flight is None and not self.requests and self.cursor is None and self.after is None
+        return self.in_flight is None and not self.requests and self.cursor.after is None
 
     @property
     def wasted(self) -> float:
@@ -107,5 +101,5 @@ class Piece(Generic[T]):
         self.planned, self.kept_before_plan = pages, self.kept
 
     def owns(self, time: int) -> bool:
-        """Tell whether a record created at ``time`` is this piece's to hand over."""
+        """Return whether a record created at ``time`` is this piece's to hand over."""
         return (self.lo is None or time >= self.lo) and (self.hi is None or time < self.hi)

@@ -26,8 +26,10 @@ from collections.abc import Sequence
 from operator import lt
 from typing import Generic, Literal, TypeVar
 
+from attrs import evolve
+
 from timezest_async.errors import InvalidRequestError
-from timezest_async.pagination.places import BEGINNING, ConcurrentPosition, Place, WindowPosition
+from timezest_async.pagination.positions import BEGINNING, ConcurrentPosition, Cursor, WindowPosition
 from timezest_async.pagination.windows.hints import Hint
 from timezest_async.pagination.windows.pieces import BufferedPage, PageRequest, Piece
 from timezest_async.pagination.windows.planner import Planner
@@ -160,19 +162,17 @@ class WindowReader(Generic[T]):
         *,
         times: Sequence[int],
         items: Sequence[T],
-        next_cursor: str | None,
+        next_cursor: Cursor | None,
         seconds: float | None = None,
-        place: Place | None = None,
     ) -> bool:
-        """Take in the page that ``request`` brought, and tell whether its piece has more pages to ask for.
+        """Take in the page that ``request`` brought, and return whether its piece has more pages to ask for.
 
         Args:
             request: What `next_request` returned.
             times: ``created_at`` (epoch seconds, UTC) of each record.
             items: The records, as many and in the same order.
-            next_cursor: The page's ``next_page``, or None where it has none.
+            next_cursor: Where the piece's chain stands after the page; None where it has ended.
             seconds: How long the request took, waiting for the budget not included.
-            place: Where the piece's chain stands after the page.
         """
         piece = self._land(request)
         piece.requests += 1
@@ -192,10 +192,9 @@ class WindowReader(Generic[T]):
         if items:
             piece.position = times[-1]
             piece.kept += len(items)
-            piece.pages.append(BufferedPage(items, times, request.cursor, request.after, piece.place))
+            piece.pages.append(BufferedPage(items, times, request.cursor))
             self.buffered_pages += 1
-        piece.place = place or piece.place
-        piece.cursor, piece.after = next_cursor, None
+        piece.cursor = next_cursor or piece.cursor
         if is_last:
             piece.complete = True
             beside = self._pieces.index(piece)
@@ -227,17 +226,11 @@ class WindowReader(Generic[T]):
         return self._sampler.spread(self._planner.floor) if self.finished and self._sampler else None
 
     @property
-    def place_taken(self) -> Place:
+    def cursor_taken(self) -> Cursor:
         """Where the list stands before what `take_ready` returned last."""
-        return self._taken[1].place if self._taken else BEGINNING
+        return self._taken[1].cursor if self._taken else BEGINNING
 
-    def place_of(self, request: PageRequest) -> Place:
-        """Tell where the chain of a request in flight stands."""
-        return self._sent[request.piece].place
-
-    def state(
-        self, *, handed_over: int | None = None, last_id: str | None = None, place: Place = BEGINNING
-    ) -> ConcurrentPosition:
+    def state(self, *, handed_over: int | None = None, cursor: Cursor | None = None) -> ConcurrentPosition:
         """Describe what remains to be handed over.
 
         Pages that wait for their turn are lost with the process, so each piece is described by what reads its
@@ -245,29 +238,27 @@ class WindowReader(Generic[T]):
 
         Args:
             handed_over: How many records of what `take_ready` returned last are behind the user; None: all.
-            last_id: The id of the last of these, needed where they are some but not all.
-            place: Where the list stands after it.
+            cursor: Where the list stands after the last of these, needed where they are some but not all.
         """
         remaining = [
-            self._describe(piece, piece.pages[0] if piece.pages else piece) for piece in self._pieces
+            self._describe(piece, piece.pages[0].cursor if piece.pages else piece.cursor)
+            for piece in self._pieces
         ]
         if self._taken is None or handed_over is None:
             return ConcurrentPosition(tuple(remaining))
         piece, page = self._taken
         if handed_over < len(page.items):
-            if handed_over:
-                if last_id is None:
-                    raise ValueError("last_id is needed where only a part of a page was handed over")
-                page = BufferedPage(page.items, page.times, None, last_id, place)
+            start = cursor if handed_over else page.cursor
+            if start is None:
+                raise ValueError("a cursor is needed where only a part of a page was handed over")
             is_first = bool(self._pieces) and self._pieces[0] is piece
-            remaining[: int(is_first)] = [self._describe(piece, page)]
+            remaining[: int(is_first)] = [self._describe(piece, start)]
         return ConcurrentPosition(tuple(remaining))
 
     def _restore(self, state: ConcurrentPosition) -> None:
         for window in state.windows:
             piece = self._add(len(self._pieces), lo=window.lo, hi=window.hi)
-            piece.cursor, piece.after = window.cursor, window.after
-            piece.disordered, piece.place = window.disordered, window.place
+            piece.cursor, piece.disordered = window.cursor, not window.cursor.is_sorted
 
     def _within_reach(self) -> list[Piece[T]]:
         """Return the unread pieces whose next page is expected among the next ``buffer_pages``."""
@@ -298,7 +289,7 @@ class WindowReader(Generic[T]):
         return older
 
     def _send(self, piece: Piece[T]) -> PageRequest:
-        request = PageRequest(piece.number, piece.cursor, piece.after, piece.query_lo, piece.hi)
+        request = PageRequest(piece.number, piece.cursor, piece.query_lo, piece.hi)
         piece.in_flight = request
         self._sent[piece.number] = piece
         return request
@@ -316,5 +307,5 @@ class WindowReader(Generic[T]):
             self._pieces.remove(piece)
 
     @staticmethod
-    def _describe(piece: Piece[T], start: Piece[T] | BufferedPage[T]) -> WindowPosition:
-        return WindowPosition(piece.lo, piece.hi, start.cursor, start.after, piece.disordered, start.place)
+    def _describe(piece: Piece[T], cursor: Cursor) -> WindowPosition:
+        return WindowPosition(piece.lo, piece.hi, evolve(cursor, is_sorted=not piece.disordered))

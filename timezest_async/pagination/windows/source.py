@@ -14,11 +14,10 @@ from timezest_async.budget import Reservation
 from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.chain import Chain, begun_again, leads_on
 from timezest_async.pagination.pages import PAGE_SIZE, PageReader
-from timezest_async.pagination.places import ConcurrentPosition, Place, QueryPosition, WindowPosition
+from timezest_async.pagination.positions import ConcurrentPosition, Cursor, QueryPosition, WindowPosition
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
-from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.serialization.decoding import Page
@@ -63,7 +62,7 @@ class ConcurrentSource(QuerySource[T]):
         )
         self._chains: dict[int, Chain[T]] = {}
         self._reached: dict[int, int] = {}
-        self._left: dict[int, Place] = {}
+        self._left: dict[int, Cursor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -91,7 +90,7 @@ class ConcurrentSource(QuerySource[T]):
         return True
 
     def peek(self) -> T | None:
-        """Show the next record in order, if it is there."""
+        """Return the next record in order, if it is there."""
         if self._taken == len(self._records):
             records = self._windows.take_ready()
             if not records:
@@ -108,12 +107,8 @@ class ConcurrentSource(QuerySource[T]):
     def position(self) -> ConcurrentPosition:
         """Return where reading stands in every window that is not handed over yet."""
         behind = self._behind()
-        last: Any = self._records[behind - 1] if behind else None
-        return self._windows.state(
-            handed_over=behind,
-            last_id=None if last is None else last.id,
-            place=self._windows.place_taken.advanced(self._records[:behind]),
-        )
+        cursor = self._windows.cursor_taken.advanced(self._records[:behind])
+        return self._windows.state(handed_over=behind, cursor=cursor)
 
     def close(self) -> None:
         """Stop all readers."""
@@ -158,14 +153,12 @@ class ConcurrentSource(QuerySource[T]):
             self._windows.request_failed(request)
             self._fail(error)
             return
-        place = self._windows.place_of(request).advanced(page.data)
         chain = self._chains[request.piece]
         goes_on = self._windows.page_arrived(
             request,
-            place=place,
             times=self._seconds(request, page.data),
             items=page.data,
-            next_cursor=_cursor(request, page) if chain.goes_on else None,
+            next_cursor=request.cursor.advanced(page.data) if chain.goes_on else None,
             seconds=asyncio.get_running_loop().time() - started,
         )
         if not goes_on:
@@ -176,42 +169,42 @@ class ConcurrentSource(QuerySource[T]):
         self._change.set()
 
     async def _page(self, chain: Chain[T], request: PageRequest, slot: Reservation) -> Page[T]:
-        """Read the next page of a chain; where its cursor is of no use, of another one from its place on."""
+        """Read the next page of a chain; where its record is gone, of another one from there on."""
         failure: TimeZestError
-        place = self._windows.place_of(request)
+        cursor = request.cursor
         try:
-            page = await self._next_page(chain, slot, place)
+            page = await self._next_page(chain, slot, cursor)
         except (*CURSOR_GONE, PaginationError) as error:
             failure = error
         else:
-            if await leads_on(self._reader, self._query, place, page, cursor=chain.cursor):
+            if await leads_on(self._reader, self._query, cursor, page, asked_after=chain.asked_after):
                 return page
             failure = begun_again()
-        onward = place.onward(self._query, request.lo, request.hi)
-        if onward is None or place == self._left.get(request.piece):
+        onward = cursor.onward(self._query, request.lo, request.hi)
+        if onward is None or cursor == self._left.get(request.piece):
             raise failure
-        self._left[request.piece] = place
+        self._left[request.piece] = cursor
         chain = Chain(self._reader, self._reader.first_url(*onward))
         self._chains[request.piece] = chain
-        return await self._next_page(chain, None, place)
+        return await self._next_page(chain, None, cursor)
 
-    async def _next_page(self, chain: Chain[T], slot: Reservation | None, place: Place) -> Page[T]:
+    async def _next_page(self, chain: Chain[T], slot: Reservation | None, cursor: Cursor) -> Page[T]:
         # A piece whose chain has ended is not asked for again.
         page = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
         chain.advance(page)
-        return chain.check_page(page, place)
+        return chain.check_page(page, cursor)
 
     def _chain_of(self, request: PageRequest) -> Chain[T]:
         """Find the chain that a request goes on with, or begin it: at a bound, or after a record."""
         chain = self._chains.get(request.piece)
         if chain is None:
-            after = request.after or request.cursor
-            url = self._reader.first_url(self._query.narrowed(request.lo, request.hi), after or None)
+            query = self._query.narrowed(request.lo, request.hi)
+            url = self._reader.first_url(query, request.cursor.after)
             chain = self._chains[request.piece] = Chain(self._reader, url)
         return chain
 
     def _seconds(self, request: PageRequest, records: Sequence[Any]) -> list[int]:
-        """Tell when each record of a page was created (epoch seconds, UTC).
+        """Return when each record of a page was created (epoch seconds, UTC).
 
         One that does not say so is taken to be of the time of the one before it, and so stays with it.
         """
@@ -244,16 +237,4 @@ def _state(position: QueryPosition) -> ConcurrentPosition | None:
         return position
     if position.after is None:
         return None
-    return ConcurrentPosition((WindowPosition(None, None, cursor=position.after, place=position),))
-
-
-def _cursor(request: PageRequest, page: Page[Any]) -> str:
-    """Say where the next page goes on, as the id that ``starting_after`` takes (or nothing: at the start).
-
-    An id, unlike the page's link, still holds for another session; within one, the link is what is followed.
-    """
-    for record in reversed(page.data):
-        if type(record) is not Placeholder or record.has_id:
-            last: str = record.id
-            return last
-    return request.after or request.cursor or ""
+    return ConcurrentPosition((WindowPosition(None, None, position),))

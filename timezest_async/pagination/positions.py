@@ -27,7 +27,7 @@ _MAX_OF_LIST: Final = 10_000
 
 
 @attrs.frozen
-class Place:
+class Cursor:
     """Where one reader stands in a query.
 
     Attributes:
@@ -62,7 +62,7 @@ class Place:
         """The ``second`` as a datetime."""
         return None if self.second is None else datetime.fromtimestamp(self.second, UTC)
 
-    def advanced(self, records: Sequence[Any], *, backwards: bool = False) -> Place:
+    def advanced(self, records: Sequence[Any], *, backwards: bool = False) -> Cursor:
         """Return the position after some more records, in the order of the stream."""
         if not records:
             return self
@@ -73,7 +73,7 @@ class Place:
         last = times[-1]
         if not isinstance(last, datetime) or not self._leads_to(times, backwards=backwards):
             # Out of order, or read by a converter that makes something else of times.
-            return Place(after, seen=None, is_sorted=False)
+            return Cursor(after, seen=None, is_sorted=False)
         start = len(records)
         while start and records[start - 1].created_at in {last, None}:
             start -= 1
@@ -81,7 +81,7 @@ class Place:
         continues = start == 0 and self.second in {second, None}
         seen = self.seen if continues else frozenset[str]()
         since = self.since if continues else None
-        return Place(after, second, _joined(seen, records[start:], _MAX_OF_SECOND), since)
+        return Cursor(after, second, _joined(seen, records[start:], _MAX_OF_SECOND), since)
 
     def precedes(self, records: Sequence[Any], *, backwards: bool = False) -> bool:
         """Return whether the first record, in the order of the stream, lies behind no other that was seen."""
@@ -127,7 +127,7 @@ def _joined(seen: frozenset[str] | None, records: Sequence[Any], most: int) -> f
     return None if len(seen) > most else seen
 
 
-BEGINNING: Final = Place()
+BEGINNING: Final = Cursor()
 
 
 @attrs.frozen
@@ -136,23 +136,17 @@ class WindowPosition:
 
     Attributes:
         lo: In epoch seconds (UTC), as ``hi``; None: the user's own bound.
-        cursor: The id of the last record received.
-        after: The id of the last record handed over, where that is another one.
-        disordered: Whether a page was not newest first.
-        place: Where its reader stands.
+        cursor: Where its reader stands.
     """
 
     lo: int | None
     hi: int | None
-    cursor: str | None = None
-    after: str | None = None
-    disordered: bool = False
-    place: Place = BEGINNING
+    cursor: Cursor = BEGINNING
 
     def to_json(self) -> dict[str, Any]:
-        """Write it with what its reader knows."""
-        members = attrs.asdict(self, filter=lambda field, _: field.name != "place")
-        return {**self.place.to_json(), **members}
+        """Write it."""
+        bounds = {"lo": self.lo, "hi": self.hi, "disordered": not self.cursor.is_sorted}
+        return {**bounds, **self.cursor.to_json()}
 
 
 @attrs.frozen
@@ -166,7 +160,7 @@ class ConcurrentPosition:
         return {"pieces": [window.to_json() for window in self.windows]}
 
 
-QueryPosition: TypeAlias = Place | ConcurrentPosition
+QueryPosition: TypeAlias = Cursor | ConcurrentPosition
 
 
 @attrs.frozen
@@ -223,30 +217,29 @@ def _read_query(value: object) -> QueryPosition:
         return ConcurrentPosition(tuple(map(_read_window, value["pieces"])))
     if value.keys() - {"after", "second", "seen", "since"}:
         raise damaged()
-    return _read_place(value)
+    return _read_cursor(value)
 
 
 def _read_window(value: object) -> WindowPosition:
     if not is_json_object(value) or not {"lo", "hi", "disordered"} <= value.keys():
         raise damaged()
-    lo, hi = _optional(value, "lo", int), _optional(value, "hi", int)
-    cursor, after = _optional(value, "cursor", str), _optional(value, "after", str)
-    disordered = bool(_optional(value, "disordered", bool))
-    place = _read_place({**value, "after": after or cursor or None}, is_sorted=not disordered)
-    return WindowPosition(lo, hi, cursor, after, disordered, place)
+    # Earlier versions had two cursors, one of them for what was handed over in part.
+    after = _optional(value, "after", str) or _optional(value, "cursor", str) or None
+    cursor = _read_cursor({**value, "after": after}, is_sorted=not _optional(value, "disordered", bool))
+    return WindowPosition(_optional(value, "lo", int), _optional(value, "hi", int), cursor)
 
 
-def _read_place(value: Mapping[str, Any], *, is_sorted: bool = True) -> Place:
+def _read_cursor(value: Mapping[str, Any], *, is_sorted: bool = True) -> Cursor:
     after, since = _optional(value, "after", str), _optional(value, "since", str)
     second, seen = _optional(value, "second", int), value.get("seen")
     if seen is None:  # as in earlier versions
-        return Place(after, since=after, is_sorted=is_sorted)
-    place = Place(after, second, _texts(seen), since, is_sorted)
+        return Cursor(after, since=after, is_sorted=is_sorted)
+    cursor = Cursor(after, second, _texts(seen), since, is_sorted)
     try:
-        _ = place.moment
+        _ = cursor.moment
     except (ValueError, OverflowError, OSError):
         raise damaged() from None
-    return place
+    return cursor
 
 
 def _optional(value: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
