@@ -177,7 +177,7 @@ class Call(Generic[P]):
                 self._request,
                 response,
                 key=self._settings.key,
-                now=self._service_clock.now(),
+                now=self._service_clock.now,
                 decode=self._decode,
             )
             return Exchange(

@@ -138,7 +138,7 @@ def decipher(
     response: Response,
     *,
     key: str,
-    now: datetime | None = None,
+    now: Callable[[], datetime] | None = None,
     decode: Callable[[bytes], P] = parse_json,
 ) -> P:
     """Return what is made of a good response; raise what a bad one means.
@@ -147,7 +147,7 @@ def decipher(
         request: What was asked.
         response: What came back.
         key: The API key, redacted should the response repeat it.
-        now: The time (UTC) that a date in Retry-After is measured from when the response has no Date.
+        now: Returns the time (UTC) that a date in Retry-After is measured from when the response has no Date.
         decode: Makes something of a good response's body; a ``NotJSONError`` is what it may raise.
 
     Raises:
@@ -164,7 +164,7 @@ def decipher(
             message or _phrase(status),
             status=status,
             errors=errors,
-            retry_after=retry_after(response.headers, now=now),
+            retry_after=retry_after(response.headers, now=now and now()),
             request_method=request.method,
             request_path=request.url.raw_path,
         )

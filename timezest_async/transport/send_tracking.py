@@ -46,6 +46,7 @@ class SendTracker:
         self.connecting = False
         self.sent = False
         self.is_kept = False
+        self._trace: Trace | None = None
 
     @property
     def never_sent(self) -> bool:
@@ -57,8 +58,12 @@ class SendTracker:
     ) -> aiohttp.ClientResponse:
         """Be the innermost middleware of the request."""
         is_create = request.method == "POST"
+        traces: list[Any] = getattr(request, "_traces", [])
         if "send" not in vars(request):  # somebody's middleware may come here twice
-            self._follow(request, is_create=is_create)
+            self._trace = Trace(request.session, _TRACING, SimpleNamespace(tracker=self))
+            self._follow(request, traces, is_create=is_create)
+        if self._trace not in traces:
+            traces.append(self._trace)
         while True:
             self.connecting, self.is_kept = True, False
             if is_create and not getattr(request.session.connector, "limit_per_host", 1):
@@ -74,10 +79,7 @@ class SendTracker:
                 # It is closed by now, so that there is an end to them.
                 continue
 
-    def _follow(self, request: aiohttp.ClientRequest, *, is_create: bool) -> None:
-        traces: list[Any] | None = getattr(request, "_traces", None)
-        if traces is not None:
-            traces.append(Trace(request.session, _TRACING, SimpleNamespace(tracker=self)))
+    def _follow(self, request: aiohttp.ClientRequest, traces: list[Any], *, is_create: bool) -> None:
         send = request.send
 
         async def send_on(connection: Any) -> aiohttp.ClientResponse:
@@ -88,6 +90,8 @@ class SendTracker:
             if self.before_send is not None:
                 await self.before_send()
             self.sent = True
+            # All is known now, and every further step costs aiohttp more where there is a trace.
+            traces.remove(self._trace)
             return await send(connection)
 
         vars(request)["send"] = send_on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 _PLAUSIBLE_YEARS = range(2000, 2500)
 
@@ -30,6 +31,7 @@ class ServiceClock:
         return datetime.now(UTC) + (self.offset or timedelta())
 
 
+@lru_cache(maxsize=8)
 def http_date(text: str) -> datetime | None:
     """Read a date of HTTP; None where it is none."""
     try:
