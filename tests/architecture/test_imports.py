@@ -24,7 +24,7 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-LOWEST = {"_version", "errors", "redaction", "checks", "event_loops", "redis_connections"}
+LOWEST = {"_version", "errors", "redaction", "checks", "event_loops", "redis_connections", "sqlite_files"}
 BELOW_TRANSPORT = LOWEST | {"tql", "models", "matching", "serialization", "budget"}
 BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency", "changes"}
 BELOW_EXPORT = BELOW_ENDPOINTS | {"endpoints", "client"}
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "models": {"errors", "checks"},
     "event_loops": set[str](),
     "redis_connections": {"errors", "event_loops", "redaction"},
+    "sqlite_files": {"errors"},
     "budget": LOWEST - {"_version"},
     "matching": {"errors", "tql", "models"},
     "serialization": {"errors", "checks", "models"},

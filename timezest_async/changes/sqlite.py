@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
 import sqlite3
-import time
-import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from timezest_async.changes.change import ChangeKind, Wire
 from timezest_async.changes.store import Event, Memory, Update
-from timezest_async.errors import ConfigurationError, ConnectionFailedError
-
-T = TypeVar("T")
+from timezest_async.errors import ConfigurationError
+from timezest_async.sqlite_files import SQLiteFile
 
 KEEP: Final = timedelta(days=30)
 """How long events are kept that every consumer has acknowledged."""
 _APPLICATION_ID: Final = 0x545A5731
-_PATIENCE: Final = 10.0
-"""Seconds for which another process may write before it is asked in vain."""
 _TABLES: Final = (
     "CREATE TABLE look (version INTEGER NOT NULL, notes TEXT NOT NULL)",
     "INSERT INTO look VALUES (0, '{}')",
@@ -64,9 +56,10 @@ class SQLiteChangeStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]  # for users without a checker
             raise ConfigurationError(f"state is {path!r:.60}: give the path of a file, or a ChangeStore.")
-        self._file = _File(os.fspath(path))
-        self._executor: ThreadPoolExecutor | None = None
-        self._finalizer: weakref.finalize[Any, Any] | None = None
+        # Customers' names and booking links are nobody else's.
+        self._file = SQLiteFile(
+            os.fspath(path), "the state of a watch", _APPLICATION_ID, _TABLES, is_private=True
+        )
 
     def __repr__(self) -> str:
         return f"SQLiteChangeStore({self._file.path!r})"
@@ -84,7 +77,7 @@ class SQLiteChangeStore:
             count = run("SELECT count(*) FROM request").fetchone()[0]
             return Memory(now, json.loads(notes), watched, count)
 
-        return await self._do(read)
+        return await self._file.run(read, durable=False)
 
     async def known(self, ids: Collection[str] | None) -> Mapping[str, Wire]:
         """Return the requests of these ids, as far as there are any; None asks for all."""
@@ -99,7 +92,7 @@ class SQLiteChangeStore:
                 rows = run(query, (wanted,)).fetchall()
             return {name: json.loads(body) for name, body in rows}
 
-        return await self._do(read)
+        return await self._file.run(read, durable=False)
 
     async def commit(self, version: int, update: Update) -> bool:
         """Take in a look, all of it in one transaction, and number its events; see ``ChangeStore``."""
@@ -121,7 +114,7 @@ class SQLiteChangeStore:
                 run(_PRUNE, ((update.events[-1].seen_at - KEEP).timestamp(),))
             return True
 
-        return await self._do(write, durable=True)
+        return await self._file.run(write)
 
     async def pending(self, consumer: str, most: int) -> Sequence[Event]:
         """Return the oldest events that a consumer has not acknowledged; a new one has acknowledged none."""
@@ -129,132 +122,20 @@ class SQLiteChangeStore:
         def read(connection: sqlite3.Connection) -> list[Event]:
             return [_event(*row) for row in connection.execute(_PENDING, (consumer, most))]
 
-        return await self._do(read)
+        return await self._file.run(read, durable=False)
 
     async def acknowledge(self, consumer: str, seq: int) -> None:
         """Note that a consumer is done with an event and all before it; never goes back.
 
         A power cut may undo it, and the event is told again.
         """
-        await self._do(lambda connection: connection.execute(_ACKNOWLEDGE, (consumer, seq)))
+        await self._file.run(
+            lambda connection: connection.execute(_ACKNOWLEDGE, (consumer, seq)), durable=False
+        )
 
     async def close(self) -> None:
         """Close the file and end the thread; asking again opens it again."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            if self._finalizer is not None:
-                self._finalizer.detach()
-            closing = asyncio.get_running_loop().run_in_executor(executor, self._file.close)
-            executor.shutdown(wait=False)
-            await closing
-
-    async def _do(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="timezest_async-changes")
-            self._finalizer = weakref.finalize(self, _end, self._executor, self._file)
-            self._finalizer.atexit = False  # the file needs no farewell
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: self._file.run(work, durable=durable))
-
-
-class _File:
-    """The database, opened when it is first needed; to be used from one thread."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._connection: sqlite3.Connection | None = None
-
-    def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool) -> T:
-        """Do some work in a transaction, which is on the disk afterwards where it is to be durable.
-
-        Raises:
-            ConfigurationError: The file is something else, or cannot be opened.
-            ConnectionFailedError: The file cannot be read or written now.
-        """
-        try:
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = self._open()
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
-        except sqlite3.DatabaseError as error:
-            reason = f"The state {self.path!r} cannot be read or written: {error}."
-        else:
-            return result
-        raise ConnectionFailedError(reason, never_sent=True)
-
-    def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            # Customers' names and booking links are nobody else's.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            connection = sqlite3.connect(
-                self.path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
-            )
-        except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigurationError(
-                f"{self.path} cannot be opened as the state of a watch: {error}."
-            ) from None
-        try:
-            _prepare(connection)
-        except BaseException as error:
-            connection.close()
-            if type(error) is sqlite3.DatabaseError:
-                raise ConfigurationError(
-                    f"{self.path} is not the state of a watch: name a file that does not exist yet."
-                ) from None
-            raise
-        return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    run = connection.execute
-    _check(connection)
-    patience = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            run("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError:
-            # SQLite does not wait here for another process that does the same.
-            if time.monotonic() > patience:
-                raise
-            time.sleep(0.005)
-    run("BEGIN IMMEDIATE")
-    if not _check(connection):
-        run(f"PRAGMA application_id = {_APPLICATION_ID}")
-        for statement in _TABLES:
-            run(statement)
-    run("COMMIT")
-
-
-def _check(connection: sqlite3.Connection) -> bool:
-    """Return whether the database has its tables; of something else nothing is to be changed.
-
-    Raises:
-        sqlite3.DatabaseError: It is something else.
-    """
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-        raise sqlite3.DatabaseError
-    return bool(tables)
-
-
-def _end(executor: ThreadPoolExecutor, file: _File) -> None:
-    """Close the file and end the thread; for a store that nobody closed."""
-    executor.submit(file.close)
-    executor.shutdown(wait=False)
+        await self._file.close()
 
 
 def _row(event: Event) -> tuple[Any, ...]:

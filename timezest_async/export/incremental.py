@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Self
 import attrs
 
 from timezest_async import tql
+from timezest_async.changes.filters import fixed_part
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError, TimeZestError
 from timezest_async.export.atomic_files import check_name, locked, remove
@@ -25,7 +26,6 @@ from timezest_async.export.formats.selection import Format, OutputOptions, choos
 from timezest_async.export.incremental_file import Appender, fingerprint, read_back
 from timezest_async.export.incremental_run import (
     IncrementalRun,
-    fixed_part,
     may_have_changed,
     recent_since,
     watching,
@@ -108,7 +108,7 @@ class IncrementalPlan:
         wanted = None if given is None else tql.checked_filter(given, "scheduling_request")
         if known is None or known.high_water is None:
             return cls(first_run=True, filter=wanted, watched=0, begun=begun)
-        fixed, _ = fixed_part(wanted)
+        fixed, _ = fixed_part(wanted, "an incremental export")
         sent = may_have_changed(recent_since(known.high_water, overlap), fixed)
         return cls(first_run=False, filter=sent, watched=len(known.seen), begun=begun)
 
@@ -198,7 +198,7 @@ class IncrementalExport:
         moment = self._now or IncrementalPlan.load(self._memory).begun or datetime.now(UTC)
         wanted = tql.parse(self._filter, now=moment) if isinstance(self._filter, str) else self._filter
         everything = self._client.scheduling_requests.list(wanted, concurrency=self._concurrency)
-        fixed, is_fixed = fixed_part(wanted)
+        fixed, is_fixed = fixed_part(wanted, "an incremental export")
         fields = self._options.fields
         key = {
             "queries": list(everything.start.queries),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import attrs
 
 from timezest_async import tql
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import NotFoundError, UnexpectedResponseError, UnsupportedFilterError
+from timezest_async.errors import NotFoundError, UnexpectedResponseError
 from timezest_async.export.incremental_state import FINAL_STATUSES, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
@@ -19,16 +19,6 @@ from timezest_async.models import SchedulingRequest
 from timezest_async.pagination import OnUnreadable
 from timezest_async.serialization.readers import UnreadableRecord
 from timezest_async.tql import scheduling_request as F
-from timezest_async.tql.traversal import leaves
-
-_FIXED: Final = frozenset(
-    {
-        "appointment_type_id",
-        "created_at",
-        *(name for name in dir(F) if name.endswith(("_id", "_number"))),
-    }
-)
-"""Attributes that a request keeps from its creation on, so that the service may filter on them."""
 
 
 class IncrementalRun:
@@ -38,7 +28,7 @@ class IncrementalRun:
         client: The client.
         known: What the last run remembered.
         wanted: The filter.
-        fixed: The part of it that the service may judge; see ``fixed_part``.
+        fixed: The part of it that the service may judge; see ``changes.filters.fixed_part``.
         overlap: How far before the newest record of the last run "recent" begins.
         concurrency: As for ``list``.
         tracker: Is told of every page, not of what is got by its id.
@@ -161,7 +151,7 @@ def may_have_changed(since: int, fixed: tql.Expression[Any] | None) -> tql.Expre
 
     Args:
         since: Epoch seconds, UTC.
-        fixed: What else is to hold; see ``fixed_part``.
+        fixed: What else is to hold; see ``changes.filters.fixed_part``.
     """
     fresh = F.status.not_in(FINAL_STATUSES) | (F.created_at >= datetime.fromtimestamp(since, UTC))
     return fresh if fixed is None else fixed & fresh
@@ -170,27 +160,3 @@ def may_have_changed(since: int, fixed: tql.Expression[Any] | None) -> tql.Expre
 def recent_since(high_water: int | None, overlap: timedelta) -> int:
     """Return (in epoch seconds) from when on a request is recent."""
     return max(0, (high_water or 0) - int(overlap.total_seconds()))
-
-
-def fixed_part(wanted: tql.Expression[Any] | None) -> tuple[tql.Expression[Any] | None, bool]:
-    """Return the part of a filter that never changes its mind about a request, and whether it is all of it.
-
-    Raises:
-        UnsupportedFilterError: The filter has raw text, which cannot be judged here.
-    """
-    if wanted is None:
-        return None, True
-    terms = wanted.terms if isinstance(wanted, tql.And) else (wanted,)
-    fixed: list[tql.Expression[Any]] = []
-    for term in terms:
-        names: set[str] = set()
-        for leaf in leaves(term):
-            if not isinstance(leaf, tql.Predicate):
-                raise UnsupportedFilterError(
-                    "an incremental export judges records by the filter itself, which tql.raw() does not "
-                    "allow: write it with F, or give it as text"
-                )
-            names.add(leaf.attribute.name)
-        if names <= _FIXED:
-            fixed.append(term)
-    return (tql.all_of(*fixed) if fixed else None), len(fixed) == len(terms)
