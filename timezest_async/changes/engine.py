@@ -72,6 +72,7 @@ class Engine:
         key: What the state belongs to: it is refused where it has another.
         wanted: The filter, or None.
         fixed: The part of it that the service may judge; see ``fixed_part``.
+        begun: When the first look was, for whoever reads the filter anew (epoch seconds).
         initial: Whether what is there at the first look is told as created.
         clock: Epoch seconds.
     """
@@ -84,12 +85,13 @@ class Engine:
         *,
         wanted: tql.Expression[Any] | None,
         fixed: tql.Expression[Any] | None,
+        begun: int,
         initial: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._service, self._store, self._key = service, store, dict(key)
         self._wanted, self._fixed, self._initial = wanted, fixed, initial
-        self._clock = clock
+        self._begun, self._clock = begun, clock
         self._memory: Memory | None = None
 
     async def recall(self) -> Memory:
@@ -131,7 +133,7 @@ class Engine:
         known: Collection[str] = ()
         if not memory.version:
             plan = Plan.FIRST
-            notes |= {"key": self._key, "begun_at": int(self._clock()), "blind": False}
+            notes |= {"key": self._key, "begun_at": self._begun, "blind": False}
             notes["whole"] = await self._first(reader)
         else:
             plan = self._plan(memory, allowance) if sweep else Plan.TICK

@@ -50,6 +50,7 @@ class Watch:
         sweep: Seconds between two sweeps.
         consumer: Whose acknowledgements count.
         initial: Whether what is there at the first look is told as created.
+        now: What times in text count from, if this is the first look; by default the time.
         clock: Epoch seconds.
 
     Attributes:
@@ -70,6 +71,7 @@ class Watch:
         sweep: float = 60.0,
         consumer: str = "main",
         initial: bool = True,
+        now: datetime | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cost: Cost | None = None
@@ -79,9 +81,10 @@ class Watch:
             raise ConfigurationError(f"consumer is {consumer!r:.60}: give a name that is not empty.")
         self._service, self._filter, self._consumer, self._initial = service, filter, consumer, initial
         self._clock = clock
+        self._now = datetime.fromtimestamp(int(clock()), UTC) if now is None else now
         self._store, self._is_own = _store_of(state)
-        service.list(self._expression(datetime.now(UTC)))  # to be refused at once
-        fixed_part(self._expression(datetime.now(UTC)))
+        service.list(wanted := self._expression(self._now))  # to be refused at once
+        fixed_part(wanted)
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
         self._closed = asyncio.Event()
@@ -177,8 +180,10 @@ class Watch:
     async def _opened(self) -> Engine:
         if self._engine is None:
             memory = await self._store.recall(-1)
-            begun = None if memory is None else memory.notes.get("begun_at")
-            wanted = self._expression(datetime.fromtimestamp(self._clock() if begun is None else begun, UTC))
+            begun = int(self._now.timestamp())
+            if memory is not None and memory.version:
+                begun = memory.notes["begun_at"]
+            wanted = self._expression(datetime.fromtimestamp(begun, UTC))
             start = self._service.list(wanted).start
             engine = Engine(
                 self._service,
@@ -186,6 +191,7 @@ class Watch:
                 {"queries": list(start.queries), "account": start.account},
                 wanted=wanted,
                 fixed=fixed_part(wanted)[0],
+                begun=begun,
                 initial=self._initial,
                 clock=self._clock,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -29,6 +30,7 @@ class Following(Endpoint[SchedulingRequest]):
         *,
         initial: bool = True,
         consumer: str = "main",
+        now: datetime | None = None,
     ) -> Watch:
         """Give what was created, booked, cancelled or otherwise changed since the last look, and end.
 
@@ -43,6 +45,7 @@ class Following(Endpoint[SchedulingRequest]):
             initial: Give a ``CREATED`` for each request that is there at the first look; else they are only
                 remembered.
             consumer: A name for whoever acknowledges. Every consumer of a state is given all changes.
+            now: What times in text count from, if this is the first look; by default the time.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
@@ -51,7 +54,9 @@ class Following(Endpoint[SchedulingRequest]):
         """
         from timezest_async.changes.watch import Watch  # noqa: PLC0415 - few programs need it
 
-        return Watch(self._service(), state, filter, interval=None, initial=initial, consumer=consumer)
+        return Watch(
+            self._service(), state, filter, interval=None, initial=initial, consumer=consumer, now=now
+        )
 
     def watch(
         self,
@@ -62,6 +67,7 @@ class Following(Endpoint[SchedulingRequest]):
         sweep: float = 60.0,
         consumer: str = "main",
         initial: bool = True,
+        now: datetime | None = None,
     ) -> Watch:
         """Give what was created, booked, moved, cancelled, closed or otherwise changed, as it happens.
 
@@ -76,6 +82,7 @@ class Following(Endpoint[SchedulingRequest]):
             sweep: Seconds after which it looks for cancellations and all else.
             consumer: As for ``changes``.
             initial: As for ``changes``.
+            now: As for ``changes``.
 
         Raises:
             FilterError: The filter is unfit; nothing was sent.
@@ -92,6 +99,7 @@ class Following(Endpoint[SchedulingRequest]):
             sweep=sweep,
             consumer=consumer,
             initial=initial,
+            now=now,
         )
 
     @overload
