@@ -30,6 +30,7 @@ COMMANDS = {
     "list": ["agents"],
     "report": [],
     "sandbox": ["--port=0"],
+    "watch": ["--state=watched"],
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -21,6 +21,7 @@ from timezest_async.cli import (
     report,
     sandbox,
     terminal,
+    watch,
 )
 from timezest_async.cli.options import Command
 from timezest_async.cli.terminal import print_data, print_status
@@ -64,6 +65,7 @@ app.command(cls=Command)(export.export)
 app.command(cls=Command)(report.report)
 app.command(cls=Command)(get.get)
 app.command(cls=Command)(create.create)
+app.command(cls=Command)(watch.watch)
 # The sandbox reads its own options, the same as under `python -m timezest_async.sandbox`.
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

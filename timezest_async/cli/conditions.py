@@ -131,9 +131,7 @@ class Conditions:
 
     def _moment(self, text: str, option: str, zone: tzinfo) -> datetime:
         try:
-            if match := _RELATIVE.fullmatch(text):
-                count, unit = match.groups()
-                span = timedelta(**{_UNITS[unit]: int(count)})
+            if (span := span_of(text)) is not None:
                 return (self.now - span).replace(microsecond=0)
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
@@ -177,6 +175,14 @@ def _ticket(number: str) -> Expression[Any]:
         F.halo_psa_ticket_number == number,
         F.service_now_task_number == number,
     )
+
+
+def span_of(text: str) -> timedelta | None:
+    """Read a span such as ``30m``, ``12h``, ``90d`` or ``4w``; None where it is none."""
+    if (match := _RELATIVE.fullmatch(text)) is None:
+        return None
+    count, unit = match.groups()
+    return timedelta(**{_UNITS[unit]: int(count)})
 
 
 def zone_named(name: str) -> tzinfo:

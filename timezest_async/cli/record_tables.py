@@ -24,12 +24,14 @@ class Column:
         cell: Returns the text for a record.
         min_width: The narrowest that it is cut to; None for what is never cut: it is copied or compared.
         optional: Whether it is left out where there is no room for it.
+        usual_width: How wide it is at least where there is room, for rows that are yet to come.
     """
 
     name: str
     cell: Callable[[Any], str]
     min_width: int | None = None
     optional: bool = False
+    usual_width: int = 0
 
 
 class Table:
@@ -58,7 +60,7 @@ class Table:
 
     def _fit(self, rows: Sequence[Mapping[Column, str]]) -> list[tuple[Column, int]]:
         widths = {
-            column: max(cell_len(column.name), *(cell_len(row[column]) for row in rows), 0)
+            column: max(cell_len(column.name), column.usual_width, *(cell_len(row[column]) for row in rows))
             for column in self._columns
         }
         if self._width is None:
@@ -103,20 +105,24 @@ def age(moment: datetime | None, now: datetime) -> str:
     return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"
 
 
-def _customer(request: SchedulingRequest) -> str:
+def customer(request: SchedulingRequest) -> str:
+    """Name the end user."""
     return request.end_user_name or request.end_user_email or ""
 
 
-def _technicians(request: SchedulingRequest) -> str:
+def technicians(request: SchedulingRequest) -> str:
+    """Name who took the appointment."""
     return ", ".join(agent.name or agent.id for agent in request.scheduled_agents)
 
 
-def _tickets(request: SchedulingRequest) -> str:
-    tickets = [entity for entity in request.associated_entities if entity.type in TICKET_TYPES]
-    return ", ".join(f"{entity.number or entity.id}" for entity in tickets)
+def tickets(request: SchedulingRequest) -> str:
+    """Give the numbers of the tickets."""
+    found = [entity for entity in request.associated_entities if entity.type in TICKET_TYPES]
+    return ", ".join(f"{entity.number or entity.id}" for entity in found)
 
 
-def _starts(request: SchedulingRequest) -> str:
+def starts(request: SchedulingRequest) -> str:
+    """Tell when the appointment starts, on the end user's clock."""
     if start := request.local_start_time:
         return f"{start:%Y-%m-%d %H:%M}"
     return f"{start:%Y-%m-%d %H:%M} UTC" if (start := request.selected_start_time) else ""
@@ -137,9 +143,9 @@ def _yes(value: bool | None) -> str:  # noqa: FBT001 - a cell's value
 
 DEMO: Final = (
     Column("Customer's time", _demo_starts),
-    Column("Customer", _customer, 8),
-    Column("Technician", _technicians, 8),
-    Column("Ticket", _tickets),
+    Column("Customer", customer, 8),
+    Column("Technician", technicians, 8),
+    Column("Ticket", tickets),
     Column("Status", lambda request: request.status),
 )
 
@@ -153,13 +159,13 @@ def columns(entity: str, now: datetime | None = None) -> tuple[Column, ...]:
 
     return {
         "scheduling_request": (
-            Column("Ticket", _tickets),
+            Column("Ticket", tickets),
             Column("Status", lambda request: request.status),
             Column("Age", created),
-            Column("Starts", _starts),
+            Column("Starts", starts),
             Column("Zone", _zone),
-            Column("Customer", _customer, 8),
-            Column("Technician", _technicians, 10, optional=True),
+            Column("Customer", customer, 8),
+            Column("Technician", technicians, 10, optional=True),
             Column("Id", lambda request: request.id, optional=True),
         ),
         "agent": (
