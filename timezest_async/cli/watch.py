@@ -122,7 +122,7 @@ def watch(
     try:
         interrupts.run(work())
     except _FailedError as failure:
-        terminal.say(str(failure))
+        terminal.print_status(str(failure))
         raise typer.Exit(1) from None
 
 
@@ -165,13 +165,13 @@ def _writer(output: Output) -> Callable[[Change], None]:
 
     def write(change: Change) -> None:
         for line in table.lines([change]):
-            terminal.show(line)
+            terminal.print_data(line)
 
     return write
 
 
 def _write(line: bytes) -> None:
-    stream = terminal.data()
+    stream = terminal.data_stream()
     stream.write(line)
     stream.flush()
 
@@ -191,9 +191,9 @@ async def _chase(
             _write(_line(request.to_dict()))
     elif found:
         for line in Table(_overdue(datetime.now(UTC)), terminal.width()).lines(found):
-            terminal.show(line)
+            terminal.print_data(line)
     else:
-        terminal.say("Nothing has been open for that long.")
+        terminal.print_status("Nothing has been open for that long.")
 
 
 def _of_request(cell: Callable[[SchedulingRequest], str]) -> Callable[[Change], str]:
