@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.support import NOON, examples
 from timezest_async import Change, ChangeKind, RateLimiter, TimeZestClient, TimeZestError
-from timezest_async.changes import engine, watch
+from timezest_async.changes import engine, watching
 from timezest_async.changes.change import is_settled
-from timezest_async.changes.watch import Watch
+from timezest_async.changes.watching import Watch
 from timezest_async.sandbox import DropBeforeHeaders, Sandbox, TruncatedJSON
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ def test_replaying_the_changes_gives_the_services_state(
     # With pages of one record, asking by name is cheaper than reading lists.
     monkeypatch.setattr(engine, "PAGE_SIZE", page_size)
     if page_size == 1:
-        monkeypatch.setattr(watch, "_LOOKING", 1)
+        monkeypatch.setattr(watching, "_LOOKING", 1)
     machine = type("Machine", (Histories,), {"page_size": page_size})
     with stamina.set_testing(True, attempts=2):
         machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20, deadline=None)

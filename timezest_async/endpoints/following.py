@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from timezest_async.changes import ChangeStore
     from timezest_async.changes.polling import Service
     from timezest_async.changes.waiting import Waiters, Wanted
-    from timezest_async.changes.watch import Watch
+    from timezest_async.changes.watching import Watch
 
 
 class Following(Endpoint[SchedulingRequest]):
@@ -52,7 +52,7 @@ class Following(Endpoint[SchedulingRequest]):
             ConfigurationError: Another argument is, or the state is of another filter or account.
             TimeZestError: (while it is read) the service or the network failed; run it again.
         """
-        from timezest_async.changes.watch import Watch  # noqa: PLC0415 - few programs need it
+        from timezest_async.changes.watching import Watch  # noqa: PLC0415 - few programs need it
 
         return Watch(
             self._service(), state, filter, interval=None, initial=initial, consumer=consumer, now=now
@@ -89,7 +89,7 @@ class Following(Endpoint[SchedulingRequest]):
             ConfigurationError: Another argument is, or the state is of another filter or account.
             TimeZestError: (while it is read) a failure that does not pass, such as a refused key.
         """
-        from timezest_async.changes.watch import Watch  # noqa: PLC0415 - few programs need it
+        from timezest_async.changes.watching import Watch  # noqa: PLC0415 - few programs need it
 
         return Watch(
             self._service(),
