@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl as ssl_module
-from types import NoneType, TracebackType
+from types import NoneType
 from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 import aiohttp
@@ -12,6 +12,7 @@ import cattrs
 import yarl
 
 from timezest_async.budget import Limiter
+from timezest_async.closing import Closing
 from timezest_async.endpoints import (
     AgentsEndpoint,
     AppointmentTypesEndpoint,
@@ -25,7 +26,7 @@ from timezest_async.serialization.converter import default_converter
 from timezest_async.transport import DEFAULT_BASE_URL, Hooks, Transport
 
 
-class TimeZestClient:
+class TimeZestClient(Closing):
     """A connection to TimeZest for one API key.
 
     Make one and share it: it holds the connections and the request budget. It may be made outside an event
@@ -140,14 +141,6 @@ class TimeZestClient:
         if self.closed:
             raise ConfigurationError("This client is closed and does not open again: make a new one.")
         return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, which so reject `with TimeZestClient()`.

@@ -8,8 +8,8 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from timezest_async.closing import close_with_loop
 from timezest_async.errors import ConfigurationError, ConnectionFailedError, TimeZestError
-from timezest_async.event_loops import close_with_loop
 from timezest_async.redaction import Secret
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ ROOT = Path(timezest_async.__file__).parent
 LONGEST_FILE = 350
 FACE = "the face"
 
-LOWEST = {"_version", "errors", "redaction", "checks", "event_loops", "redis_connections", "sqlite_files"}
+LOWEST = {"_version", "errors", "redaction", "checks", "closing", "redis_connections", "sqlite_files"}
 BELOW_TRANSPORT = LOWEST | {"tql", "models", "matching", "serialization", "budget"}
 BELOW_ENDPOINTS = BELOW_TRANSPORT | {"transport", "pagination", "idempotency", "changes"}
 BELOW_EXPORT = BELOW_ENDPOINTS | {"endpoints", "client"}
@@ -35,8 +35,8 @@ MAY_IMPORT = {
     "checks": {"errors"},
     "tql": {"errors", "checks"},
     "models": {"errors", "checks"},
-    "event_loops": set[str](),
-    "redis_connections": {"errors", "event_loops", "redaction"},
+    "closing": set[str](),
+    "redis_connections": {"errors", "closing", "redaction"},
     "sqlite_files": {"errors"},
     "budget": LOWEST - {"_version"},
     "matching": {"errors", "tql", "models"},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from timezest_async.checks import check_seconds
+from timezest_async.closing import Closing
 from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE, Intent
 from timezest_async.redaction import Secret
 from timezest_async.redis_connections import RedisConnections
@@ -93,7 +93,7 @@ return 1
 )
 
 
-class RedisJournal:
+class RedisJournal(Closing):
     """Keeps intents in Redis (extra ``redis``), for workers on any number of hosts.
 
     Leases and times go by Redis's clock. What it has noted lasts as long as Redis keeps it: with
@@ -132,17 +132,6 @@ class RedisJournal:
     async def close(self) -> None:
         """Close the connection; asking again opens it again."""
         await self._connections.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def claim(self, name: str, *, digest: str, token: str) -> Intent:
         """Hold a key; see ``IntentJournal``."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
+from timezest_async.closing import Closing
 from timezest_async.errors import ConfigurationError
 from timezest_async.idempotency.entries import Entry, EntryJournal, Table
 from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE
@@ -85,7 +85,7 @@ class _Rows:
         self._run(_PRUNE, (before,))
 
 
-class SQLiteJournal(EntryJournal):
+class SQLiteJournal(EntryJournal, Closing):
     """Keeps intents in an SQLite file, for any number of processes of one host.
 
     What it has noted survives a kill of the process and a power cut. It may be used under several event
@@ -121,17 +121,6 @@ class SQLiteJournal(EntryJournal):
     async def close(self) -> None:
         """Close the file; asking again opens it again."""
         await self._file.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def _apply(self, work: Callable[[Table], T]) -> T:
         # A power cut must not lose the mark of a create that was sent.

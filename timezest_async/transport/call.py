@@ -19,13 +19,11 @@ from timezest_async.errors import (
     RateLimitedError,
     RequestTimeoutError,
     TimeZestError,
-    UnexpectedResponseError,
 )
-from timezest_async.redaction import redact
 from timezest_async.transport import aiohttp_edge as wire
 from timezest_async.transport.attempt_timeouts import AttemptTimeout
 from timezest_async.transport.exchanges import Exchange
-from timezest_async.transport.hooks import RequestEvent, emit
+from timezest_async.transport.hooks import Emitter
 from timezest_async.transport.messages import Request, Response, decipher, retry_after
 from timezest_async.transport.retries import (
     MAX_RETRY_AFTER,
@@ -99,8 +97,7 @@ class Call(Generic[P]):
         self._waited = 0.0 if reservation is None else reservation.waited
         self._sent_at: datetime | None = None
         self._error: TimeZestError | None = None
-        wants_query = settings.hooks is not None and getattr(settings.hooks, "include_query", False)
-        self._query = redact(request.url.raw_query_string, settings.key) if wants_query else None
+        self._emitter = Emitter(settings.hooks, request, settings.key)
 
     async def run(self) -> Exchange[P]:
         """Make attempts until one is answered well.
@@ -154,13 +151,13 @@ class Call(Generic[P]):
         if number > 1:
             backed_off = self._clock() - self._idle_since
             self._waited += backed_off
-            self._emit("on_retry", number, self._error, waited=backed_off)
+            self._emitter.emit("on_retry", number, self._error, waited=backed_off)
         await self._sessions.current()
         try:
             slot = await self._acquire(number)
             # Asked again, since the wait may have outlived the session.
             session = await self._sessions.current()
-            self._emit("on_request", number)
+            self._emitter.emit("on_request", number, waited=self._waited)
         except BaseException:
             # Does nothing where it is still the slot of the attempt before.
             if self._slot is not None:
@@ -205,7 +202,9 @@ class Call(Generic[P]):
                 slot.lost()
             self._idle_since = self._clock()
             seconds = self._idle_since - began - partial.queued
-            self._emit("on_response", number, error, status=partial.status, seconds=seconds)
+            self._emitter.emit(
+                "on_response", number, error, status=partial.status, seconds=seconds, waited=self._waited
+            )
         raise self._last_error(verdict, number)
 
     def _last_error(self, error: TimeZestError, number: int) -> TimeZestError:
@@ -245,7 +244,7 @@ class Call(Generic[P]):
             raise self._error or failure or deadline_passed(self._deadline or 0.0, self._asked)
         self._slot = slot
         if reservation is not None and reservation.waited > NOTICEABLE:
-            self._emit("on_wait", number, waited=reservation.waited)
+            self._emitter.emit("on_wait", number, waited=reservation.waited)
         return slot
 
     async def _receive(
@@ -325,24 +324,3 @@ class Call(Generic[P]):
             status=status,
             clock_offset=self._service_clock.offset,
         )
-
-    def _emit(self, event: Any, number: int, error: BaseException | None = None, **facts: Any) -> None:
-        hooks = self._settings.hooks
-        if hooks is None:
-            return
-        status = facts.pop("status", None)
-        if status is None and isinstance(
-            error, APIStatusError | UnexpectedResponseError | OutcomeUnknownError
-        ):
-            status = error.status
-        facts.setdefault("waited", self._waited)
-        happened = RequestEvent(
-            method=self._request.method,
-            route=self._request.route,
-            attempt=number,
-            status=status,
-            error=None if error is None else type(error).__name__,
-            query=self._query,
-            **facts,
-        )
-        emit(hooks, event, happened)

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import attrs
 
+from timezest_async.errors import TimeZestError
+from timezest_async.redaction import Secret, redact
+from timezest_async.transport.messages import Request
+
 if TYPE_CHECKING:
     from timezest_async.serialization.readers import UnreadableRecord
 
@@ -96,3 +100,46 @@ def emit(
         hear(what)
     except Exception:
         _logger.exception("The hook %s of %s raised; the request goes on.", event, type(hooks).__qualname__)
+
+
+class Emitter:
+    """Tells hooks of the steps of one request.
+
+    Args:
+        hooks: They, or None.
+        request: The request.
+        key: The API key, redacted from its query.
+    """
+
+    def __init__(self, hooks: Hooks | None, request: Request, key: Secret) -> None:
+        self._hooks = hooks
+        self._request = request
+        wants_query = hooks is not None and getattr(hooks, "include_query", False)
+        self._query = redact(request.url.raw_query_string, key) if wants_query else None
+
+    def emit(
+        self,
+        step: Literal["on_request", "on_response", "on_retry", "on_wait"],
+        attempt: int,
+        error: BaseException | None = None,
+        *,
+        waited: float,
+        status: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Tell of one step; see ``RequestEvent``."""
+        if self._hooks is None:
+            return
+        if status is None and isinstance(error, TimeZestError):
+            status = getattr(error, "status", None)
+        event = RequestEvent(
+            method=self._request.method,
+            route=self._request.route,
+            attempt=attempt,
+            status=status,
+            error=None if error is None else type(error).__name__,
+            seconds=seconds,
+            waited=waited,
+            query=self._query,
+        )
+        emit(self._hooks, step, event)

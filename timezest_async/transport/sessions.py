@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from timezest_async.closing import close_with_loop
 from timezest_async.errors import ConfigurationError
-from timezest_async.event_loops import close_with_loop
 
 MAX_CONNECTIONS = 64
 """Connections at one time. More than the budget could use, few enough for any server and proxy."""

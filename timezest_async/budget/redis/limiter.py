@@ -12,8 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from timezest_async.budget.limiter import RateLimiter
 from timezest_async.budget.redis.coordinator import Coordinator
@@ -23,6 +22,7 @@ from timezest_async.budget.redis.state import Terms
 from timezest_async.budget.shares import Share
 from timezest_async.budget.slots import Slot
 from timezest_async.checks import check_count, check_seconds, key_problem
+from timezest_async.closing import Closing
 from timezest_async.errors import ConfigurationError, ConnectionFailedError
 from timezest_async.redaction import Secret
 from timezest_async.redis_connections import RedisConnections
@@ -36,7 +36,7 @@ LOCAL_SPELL = 5.0
 _logger = logging.getLogger("timezest_async")
 
 
-class RedisRateLimiter:
+class RedisRateLimiter(Closing):
     """At most ``max_requests`` in any sliding ``period``, for all processes of one account together.
 
     Give it to clients as ``rate_limiter``. Who asked first sends first, across processes and hosts, as far
@@ -229,17 +229,6 @@ class RedisRateLimiter:
         Who waits gets a ConfigurationError. Whoever asks later opens it again.
         """
         await self._coordinator.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     def _local_now(self) -> RateLimiter | None:
         """Return the local share while it is to be used: until Redis is back, or is to be asked again."""
