@@ -18,13 +18,13 @@ async def main(base_url: str, path: str, batch: int) -> None:
     limiter = RateLimiter(1_000_000, 1.0)
     async with TimeZestClient("demo", base_url, rate_limiter=limiter, max_attempts=8) as client:
         job = export.ExportJob(
-            client.scheduling_requests.list(), path, resume=True, batch_size=batch, on_progress=_tell
+            client.scheduling_requests.list(), path, resume=True, batch_size=batch, on_progress=_emit
         )
         _say("started")
         await job.run()
 
 
-def _tell(progress: export.Progress) -> None:
+def _emit(progress: export.Progress) -> None:
     if progress.batches:
         _say(progress.durable)
 

@@ -12,7 +12,7 @@ from tests import support
 from tests.reports.made import HOSTILE, empty_report, hostile_report
 from timezest_async import ConfigurationError
 from timezest_async.export import atomic_files as durable
-from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
+from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, unescape_formula
 from timezest_async.reports import check_targets, files, write_csv, write_page
 
 STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
@@ -65,13 +65,13 @@ def test_what_a_spreadsheet_would_run_is_defused(start: str) -> None:
         assert escape_formula(f"{before}{start}1") == f"'{before}{start}1"
     assert escape_formula(f"1{start}") == f"1{start}"
     assert escape_formula("") == ""
-    assert restored(f"1{start}") == f"1{start}"
+    assert unescape_formula(f"1{start}") == f"1{start}"
 
 
 @settings(max_examples=support.examples(2_000), deadline=None)
 @given(st.text(st.sampled_from("'=\uff1d;\n\r\t\x00\ufeff ,\"aü") | st.characters(exclude_categories=["Cs"])))
 def test_any_cell_comes_back_as_it_was(text: str) -> None:
-    assert restored(escape_formula(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
     assert list(csv_rows(io.StringIO(csv_text([["cell"], [escape_formula(text)]]), newline=""))) == [
         {"cell": escape_formula(text)}
     ]

@@ -109,4 +109,4 @@ class Batches:
         if self._writing is not None:
             writing, self._writing = self._writing, None
             self.place = await finished(writing)
-            self._tracker.batch_kept(self.place)
+            self._tracker.batch_committed(self.place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO, TypeVar, Unpack
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
-from timezest_async.export.job import BATCH_SECONDS, BATCH_SIZE, ExportJob, RunOptions
+from timezest_async.export.job import BATCH_SIZE, ExportJob, RunOptions
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import OnProgress, Summary, Tracker
 from timezest_async.export.threads import in_thread
@@ -29,35 +30,31 @@ class Options(RunOptions, total=False):
     overwrite: bool
 
 
+def _of_job() -> str:
+    """Return what ``ExportJob`` says of its arguments, but for the format."""
+    said = inspect.cleandoc(ExportJob.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    return "\n".join(line for line in said.splitlines() if not line.startswith("    format: "))
+
+
 _OPTIONS_HELP = f"""
 
-    Args:
-        paginator: The list; it is copied, not touched.
-        path: The file.
-        compress: Of ``to_jsonl`` and ``to_csv``: ``"gzip"`` or ``"zstd"``; by default by the file's ending.
-        fields: Columns, or top-level keys of JSON lines, in order; None for all.
-        skip_unreadable: Keep records that cannot be read in ``NAME.unreadable.jsonl``, and go on past them.
-        resume: Go on with an export that was not finished; where there is none, start one.
-        overwrite: Start anew, whatever there is, and replace a finished file in the end.
-        other_key: Resume with another API key than that it was begun with, of the same account.
-        batch_size: Records after which they are made durable; {BATCH_SIZE:,} by default.
-        batch_seconds: Seconds after which they are, if that is sooner; {BATCH_SECONDS:g} by default.
-        on_progress: Is told how it goes, in the event loop; must return soon.
+Args:
+{_of_job()}
 
-    Returns:
-        What was written: the path, the records, the bytes.
+Returns:
+    What was written: the path, the records, the bytes.
 
-    Raises:
-        ConfigurationError: The arguments do not fit together, or a library is missing; nothing was sent.
-        TimeZestError: The service or the network failed; ``resume=True`` goes on.
-        OSError: The disk is full, or fails; as above.
-    """
+Raises:
+    ConfigurationError: The arguments do not fit together, or a library is missing; nothing was sent.
+    TimeZestError: The service or the network failed; ``resume=True`` goes on.
+    OSError: The disk is full, or fails; as above.
+"""
 
 
 def _with_options(function: F) -> F:
     """Add what all of them take to what ``help()`` shows."""
     if function.__doc__:
-        function.__doc__ += _OPTIONS_HELP
+        function.__doc__ = inspect.cleandoc(function.__doc__) + _OPTIONS_HELP
     return function
 
 

@@ -24,7 +24,7 @@ from timezest_async.export.formats.selection import (
     choose_format,
 )
 from timezest_async.export.job_state import ExportPaths, ExportSpec, Phase, Place, ResumeState, damaged
-from timezest_async.export.output_files import give_name, is_file_of, made_meanwhile, prepare
+from timezest_async.export.output_files import is_expected, made_by_another, prepare, publish
 from timezest_async.export.progress import OnProgress, Progress, Summary, Tracker
 from timezest_async.export.threads import in_thread
 from timezest_async.export.unreadable_file import UnreadableFile
@@ -64,8 +64,8 @@ class ExportJob:
         resume: Go on with an export that was not finished; where there is none, start one.
         overwrite: Start anew, whatever there is, and replace a finished file in the end.
         other_key: Resume with another API key than that it was begun with, of the same account.
-        batch_size: Records after which they are made durable.
-        batch_seconds: Seconds after which they are, if that is sooner.
+        batch_size: Records after which they are made durable; 2,000 by default.
+        batch_seconds: Seconds after which they are, if that is sooner; 10 by default.
         on_progress: Is told how it goes, in the event loop; must return soon.
 
     Attributes:
@@ -179,13 +179,13 @@ class ExportJob:
                 return Summary.of(self.paths.target, None, self.progress)
             try:
                 place = await self._read(unfinished)
-                self._tracker.turned("finishing")
+                self._tracker.phase_changed("finishing")
                 await in_thread(lambda: self._finish(unfinished, place))
             finally:
                 await in_thread(self._close)
                 if self._is_empty:
                     await in_thread(self._tidy_up)
-        self._tracker.turned("done")
+        self._tracker.phase_changed("done")
         return Summary.of(self.paths.target, place, self.progress)
 
     def _prepare(self) -> ResumeState | None:
@@ -273,12 +273,12 @@ class ExportJob:
             whole = self._writer.finish(place)
             unfinished = attrs.evolve(unfinished, phase=Phase.READY, whole=whole)
             unfinished.save(paths.state)
-        if not overwrite and paths.target.exists() and not is_file_of(paths.target, unfinished.whole):
-            raise made_meanwhile(paths.target)
+        if not overwrite and paths.target.exists() and not is_expected(paths.target, unfinished.whole):
+            raise made_by_another(paths.target)
         self._unreadable.finish(place, overwrite=overwrite)
         for ending in self._writer.sidecars:
             remove(paths.target.with_name(paths.target.name + ending))
-        give_name(self._writer.whole, paths.target, unfinished.whole, overwrite=overwrite)
+        publish(self._writer.whole, paths.target, unfinished.whole, overwrite=overwrite)
         remove(paths.partial)
         remove(paths.state)
         sync_folder(paths.target.parent)

@@ -156,7 +156,7 @@ class AppendedFile:
             os.close(descriptor)
 
 
-def give_name(source: Path, target: Path, expected: Fingerprint | None, *, overwrite: bool) -> None:
+def publish(source: Path, target: Path, expected: Fingerprint | None, *, overwrite: bool) -> None:
     """Rename a file that is ready; can be done again after a crash.
 
     Args:
@@ -184,17 +184,17 @@ def give_name(source: Path, target: Path, expected: Fingerprint | None, *, overw
         install(source, target)
     except FileExistsError:
         # A run that was cut short right there left both names of the file.
-        if expected is None or not is_file_of(target, expected):
-            raise made_meanwhile(target) from None
+        if expected is None or not is_expected(target, expected):
+            raise made_by_another(target) from None
         remove(source)
 
 
-def is_file_of(path: Path, expected: Fingerprint | None) -> bool:
+def is_expected(path: Path, expected: Fingerprint | None) -> bool:
     """Return whether a file is what is expected, as far as that was noted."""
     return expected is None or expected.is_of(Fingerprint.of(path))
 
 
-def made_meanwhile(target: Path) -> ConfigurationError:
+def made_by_another(target: Path) -> ConfigurationError:
     """Make the error for a file of the export's name that somebody else made while it was under way."""
     return ConfigurationError(
         f"{target} was made by another program while this export was under way, and is left as it is: move "
@@ -257,7 +257,7 @@ def _take_over(
         begun.check_account(spec, paths.target)
     begun.check_same(spec, paths.target)
     if not begun.overwrite and unfinished.phase is not Phase.READY and os.path.lexists(paths.target):
-        raise made_meanwhile(paths.target)
+        raise made_by_another(paths.target)
     skip = spec.skip_unreadable or begun.skip_unreadable
     taken = attrs.evolve(unfinished, spec=attrs.evolve(begun, start=spec.start, skip_unreadable=skip))
     if begun.start.account != spec.start.account:

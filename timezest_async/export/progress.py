@@ -113,26 +113,26 @@ class Tracker:
         self._began = time.monotonic()
         self._read = place
         self._durable = self._resumed = place.records
-        self._tell()
+        self._emit()
 
     def page_read(self, place: Place) -> None:
         """Note a page, and what is read with it."""
         self._read = place
         self._pages += 1
-        self._tell()
+        self._emit()
 
-    def batch_kept(self, place: Place) -> None:
+    def batch_committed(self, place: Place) -> None:
         """Note what has become durable."""
         self._durable = place.records
         self._batches += 1
-        self._tell()
+        self._emit()
 
-    def turned(self, phase: Literal["finishing", "done"]) -> None:
+    def phase_changed(self, phase: Literal["finishing", "done"]) -> None:
         """Note a change of phase."""
         self._phase = phase
-        self._tell()
+        self._emit()
 
-    def _tell(self) -> None:
+    def _emit(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.progress)
 

@@ -10,7 +10,7 @@ import attrs
 from timezest_async.export.atomic_files import remove, sync_folder
 from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.job_state import ExportPaths, Place
-from timezest_async.export.output_files import AppendedFile, give_name
+from timezest_async.export.output_files import AppendedFile, publish
 from timezest_async.pagination import OnUnreadable
 from timezest_async.serialization.json_text import exact_bytes
 from timezest_async.serialization.readers import UnreadableRecord
@@ -89,7 +89,7 @@ class UnreadableFile:
         """
         self.close()
         if place.unreadable:
-            give_name(self._partial, self._target, _durable(place), overwrite=overwrite)
+            publish(self._partial, self._target, _durable(place), overwrite=overwrite)
         elif overwrite:
             remove(self._target)
 

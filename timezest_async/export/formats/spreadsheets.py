@@ -24,13 +24,13 @@ _changing_the_limit: Final = Lock()
 def escape_formula(cell: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula.
 
-    Text that has apostrophes before a formula already gets one more, so that ``restored`` takes away no
-    other than ours.
+    Text that has apostrophes before a formula already gets one more, so that ``unescape_formula`` takes away
+    no other than ours.
     """
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def restored(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """Take away the apostrophe that ``escape_formula`` put before a cell."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 

@@ -21,7 +21,7 @@ from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged
 from timezest_async.export.formats.cells import FlatColumns, field_getter
 from timezest_async.export.formats.columns import Kind, Table, to_wire
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
-from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, restored
+from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, unescape_formula
 from timezest_async.export.job_state import Place
 from timezest_async.export.output_files import AppendedFile
 from timezest_async.models import Record
@@ -205,7 +205,7 @@ class CSVReader(_TextReader):
                 if columns is not None and list(row) != list(columns):
                     raise ValueError(f"its columns are {', '.join(map(str, row))}")
                 cells = row.items() if names is None else ((name, row[name]) for name in names)
-                yield to_wire({name: restored(cell) for name, cell in cells if name and cell})
+                yield to_wire({name: unescape_formula(cell) for name, cell in cells if name and cell})
 
 
 @contextmanager
