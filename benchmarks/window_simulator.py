@@ -11,6 +11,10 @@ asserts that the stream is the serial one. Printed per distribution of record ti
 - t/ser: time over that of one reader, same list, latency and budget;
 - r/p: requests over full pages; extra: their difference.
 
+Bounded lists have a lower bound on ``created_at`` in their filter, at their oldest record; second readings
+know how the records were spread over time when the list was read before, and stale ones when it was a tenth
+shorter.
+
 The last table compares ``concurrency="auto"`` with one reader over many lengths, since the budget comes in
 minutes: a few requests more, just below a multiple of 180 pages, cost a minute.
 """
@@ -35,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from timezest_async.pagination.positions import Cursor
 from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
-from timezest_async.pagination.windows.spreads import Spread
+from timezest_async.pagination.windows.spreads import Sampler, Spread
 from timezest_async.pagination.windows.tuning import Tuning
 
 PAGE = 20
@@ -312,8 +316,15 @@ def measure(
     period: float,
     concurrency: int = 8,
     bounded: bool = False,
+    known: float | None = None,
     tuning: Tuning | None = None,
 ) -> tuple[float, ...]:
+    """Return the mean of t/opt, t/ser, r/p and extra over some seeds.
+
+    Args:
+        bounded: Whether the filter has a lower bound.
+        known: How much of the list was read before, the oldest records first; None for nothing.
+    """
     rows = []
     for seed in range(seeds):
         times = records(name, pages, seed)
@@ -326,6 +337,7 @@ def measure(
             seed=seed,
             floor=times[0] if bounded and times else None,
             tuning=tuning,
+            spread=None if known is None else learnt(times[: round(len(times) * known)]),
         )
         best = optimum(found, concurrency, latency, limit, period)
         serial = optimum(found, 1, latency, limit, period)
@@ -334,10 +346,26 @@ def measure(
     return tuple(mean(column) for column in zip(*rows, strict=True))
 
 
-def table(page_counts: list[int], seeds: int, *, limit: int | None, period: float = 60.0) -> None:
+def learnt(times: list[int]) -> Spread | None:
+    """Return what one reading teaches of a list."""
+    sampler = Sampler(PAGE)
+    sampler.add(times[::-1])
+    return sampler.spread()
+
+
+def table(
+    page_counts: list[int],
+    seeds: int,
+    *,
+    limit: int | None,
+    period: float = 60.0,
+    bounded: bool = False,
+    known: float | None = None,
+) -> None:
     latency, concurrency = 0.4, 8
     budget = "no budget" if limit is None else f"{limit} requests in {period:g} s"
-    print(f"\n{concurrency} readers, {latency} s a page, {budget}")
+    kind = ", bounded" * bounded + ("" if known is None else ", second" if known == 1 else ", stale")
+    print(f"\n{concurrency} readers, {latency} s a page, {budget}{kind}")
     print(f"{'pages':>16}" + "".join(f"{pages:>28}" for pages in page_counts))
     print(f"{'':>16}" + f"{'t/opt  t/ser    r/p  extra':>28}" * len(page_counts))
     cells = {
@@ -349,6 +377,8 @@ def table(page_counts: list[int], seeds: int, *, limit: int | None, period: floa
                 latency=latency,
                 limit=limit,
                 period=period,
+                bounded=bounded,
+                known=known,
             )
             for pages in page_counts
         ]
@@ -393,6 +423,10 @@ def main() -> None:
     seeds = 2 if parser.parse_args().quick else 20
     table([0, 1, 3, 10, 20, 35], seeds, limit=None)
     table([50, 100, 160, 400], seeds, limit=None)
+    table([20, 50, 160], seeds, limit=180, bounded=True)
+    table([50, 160], seeds, limit=180)
+    table([20, 50, 160], seeds, limit=180, known=1.0)
+    table([20, 50, 160], seeds, limit=180, known=0.9)
     table([160, 1000], seeds, limit=180, period=6.0)
     table([1000], seeds, limit=180)
     automatic(seeds * 4)

@@ -296,3 +296,19 @@ async def test_the_overlap_and_the_columns_are_the_callers(
     with closing(sqlite3.connect(path)) as connection:
         row = connection.execute("SELECT * FROM scheduling_requests WHERE id = 'sreq_25'").fetchone()
     assert row == ("2025-06-15T15:06:40Z", "sreq_25", "cancelled", "2024-09-13T15:06:40Z")
+
+
+@pytest.mark.asyncio
+async def test_what_was_learnt_of_the_times_serves_the_next_process(
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    for number in range(100):
+        add(sandbox, number, OLD + number * DAY, "new")
+    path, state = tmp_path / "out.jsonl", tmp_path / "state"
+    await export.IncrementalExport(client, path, state, concurrency=4).run()
+    learnt = client.scheduling_requests.list().spreads.to_json()
+    assert learnt
+    async with TimeZestClient(api_key=sandbox.api_key, base_url=sandbox.base_url) as another:
+        await export.IncrementalExport(another, path, state, concurrency=4).run()
+        assert learnt[0] in another.scheduling_requests.list().spreads.to_json()
+    assert latest(path) == whole(sandbox, path)

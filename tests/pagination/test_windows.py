@@ -149,7 +149,7 @@ shapes = st.fixed_dictionaries(
 
 
 def learnt(milliseconds: Sequence[int], floor: int | None = None) -> Spread | None:
-    sampler = Sampler()
+    sampler = Sampler(20)
     for start in range(0, len(milliseconds), 20):
         page = sorted(milliseconds, reverse=True)[start : start + 20]
         sampler.add([time // SECOND for time in page])

@@ -16,6 +16,7 @@ from timezest_async.pagination import (
     PageReader,
     Paginator,
     Query,
+    SpreadMemory,
     check_on_unreadable,
 )
 from timezest_async.serialization.decoding import PageDecoder
@@ -49,6 +50,7 @@ class Endpoint(Generic[T]):
     def __init__(self, transport: Transport, converter: cattrs.Converter) -> None:
         self._transport = transport
         self._converter = converter
+        self._spreads = SpreadMemory()
         self._decoder: PageDecoder[T] = PageDecoder(self.record_type, converter)
 
     def __repr__(self) -> str:
@@ -102,7 +104,12 @@ class Endpoint(Generic[T]):
                 account=self._transport.account,
             )
         reader = PageReader[T](
-            self._transport, self.path, self._decoder, is_sorted=self.is_sorted, deadline=deadline
+            self._transport,
+            self.path,
+            self._decoder,
+            is_sorted=self.is_sorted,
+            deadline=deadline,
+            spreads=self._spreads,
         )
         return Paginator(
             reader,

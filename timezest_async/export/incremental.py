@@ -214,6 +214,7 @@ class IncrementalExport:
         )
         with locked(self._memory.with_name(f"{self._memory.name}.lock")):
             known = await in_thread(lambda: self._recall(new))
+            everything.spreads.restore(known.spreads)
             first: IncrementalSummary | None = None
             if known.high_water is None:
                 known, first = await self._run_first(known, everything)
@@ -254,7 +255,7 @@ class IncrementalExport:
         except TimeZestError:
             await in_thread(self._forget_unbegun)
             raise
-        known = await in_thread(lambda: self._learn(known))
+        known = await in_thread(lambda: self._learn(known, everything.spreads.to_json()))
         await in_thread(lambda: known.save(self._memory))
         return known, IncrementalSummary(
             self._target, known.records, pages=summary.pages, unreadable=summary.unreadable, first_run=True
@@ -315,7 +316,7 @@ class IncrementalExport:
         if not ExportPaths.of(self._target).state.exists() and not self._target.exists():
             remove(self._memory)
 
-    def _learn(self, known: IncrementalState) -> IncrementalState:
+    def _learn(self, known: IncrementalState, spreads: Any) -> IncrementalState:
         """Read from the file of the first run what to remember."""
         target, kind = self._target, self._options.format
         seen: dict[str, KnownRequest] = {}
@@ -326,7 +327,7 @@ class IncrementalExport:
             recent = recent_since(high_water, self._overlap)
             if known.settled is not None or one.is_open or one.created_at >= recent:
                 seen[request_id] = one
-        known = attrs.evolve(known, records=count, length=target.stat().st_size)
+        known = attrs.evolve(known, records=count, length=target.stat().st_size, spreads=spreads)
         known = attrs.evolve(known, digest=fingerprint(target, kind, known))
         return watching(known, seen, high_water, self._overlap)
 

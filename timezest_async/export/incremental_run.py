@@ -16,7 +16,7 @@ from timezest_async.export.incremental_state import FINAL_STATUSES, IncrementalS
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
 from timezest_async.models import SchedulingRequest
-from timezest_async.pagination import OnUnreadable
+from timezest_async.pagination import OnUnreadable, SpreadMemory
 from timezest_async.serialization.readers import UnreadableRecord
 from timezest_async.tql import scheduling_request as F
 
@@ -66,6 +66,7 @@ class IncrementalRun:
         self._since = recent_since(known.high_water, overlap)
         # States of earlier versions do not say.
         self._known = known if known.since is not None else attrs.evolve(known, since=self._since)
+        self._spreads = SpreadMemory()
         self._read: dict[str, KnownRequest] = {}
         self._sent = may_have_changed(self._since, fixed)
         self._tracker = tracker
@@ -74,6 +75,7 @@ class IncrementalRun:
         """Return the records that are to be added."""
         on_unreadable: OnUnreadable = "raise" if self._pass_over is None else self._unreadable
         requests = self._requests.list(self._sent, concurrency=self._concurrency, on_unreadable=on_unreadable)
+        self._spreads = requests.spreads
         place = Place(0, requests.start)
         self._tracker.begun(place)
         async with aclosing(requests.pages()) as pages:
@@ -127,7 +129,7 @@ class IncrementalRun:
     def state(self, known: IncrementalState) -> IncrementalState:
         """Return what to remember, and what is known of the file."""
         newest = max((seen.created_at for seen in self._read.values()), default=0)
-        known = attrs.evolve(known, records=known.records + self.created)
+        known = attrs.evolve(known, records=known.records + self.created, spreads=self._spreads.to_json())
         return watching(known, self._read, max(newest, known.high_water or 0), self._overlap)
 
 

@@ -77,6 +77,7 @@ class IncrementalState:
         seen: The requests that may change unnoticed by their time of creation, by id.
         since: Epoch seconds (UTC) from which on every request that was there is in ``seen``.
         settled: The ids of other requests that the file has; None where it has all that are older.
+        spreads: What reading has taught of how the requests are spread over time, as ``SpreadMemory`` has it.
         begun: When the first run began (epoch seconds, UTC): what relative times are relative to.
     """
 
@@ -92,6 +93,7 @@ class IncrementalState:
     account: str | None = None
     columns: tuple[str, ...] = ()
     digest: str = ""
+    spreads: Any = attrs.field(default=(), repr=False)
 
     def has_settled(self, record: SchedulingRequest) -> bool:
         """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
@@ -137,6 +139,7 @@ class IncrementalState:
             "account": self.account,
             "columns": self.columns,
             "digest": self.digest,
+            "spreads": self.spreads,
         }
         write_text(path, sealed(value))
 

@@ -17,6 +17,7 @@ import yarl
 from timezest_async.budget import Reservation
 from timezest_async.errors import PaginationError
 from timezest_async.pagination.queries import Query
+from timezest_async.pagination.spread_memory import SpreadMemory
 from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.serialization.decoding import Lazy, Page, PageDecoder
 from timezest_async.serialization.readers import StructureError, UnreadableRecord
@@ -45,6 +46,10 @@ class PageReader(Generic[T]):
         decoder: Makes the pages.
         is_sorted: Whether the list is known to be sorted by ``created_at``, newest first.
         deadline: Seconds for each page altogether; None for the transport's.
+        spreads: What is known of how the records are spread over time.
+
+    Attributes:
+        spreads: The same, to learn more.
     """
 
     def __init__(
@@ -55,8 +60,10 @@ class PageReader(Generic[T]):
         *,
         is_sorted: bool = True,
         deadline: float | None = None,
+        spreads: SpreadMemory | None = None,
     ) -> None:
         self.is_sorted = is_sorted
+        self.spreads: Final = SpreadMemory() if spreads is None else spreads
         self._transport = transport
         self._path = path
         self._decoder = decoder

@@ -46,6 +46,7 @@ class Paginator(Generic[T]):
         start: Where the list starts, however far it has been read.
         limit: How many records it gives at most, or None.
         on_unreadable: What is done with records that cannot be read.
+        spreads: What is known of how the records of its kind are spread over time.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Paginator(Generic[T]):
         self.limit: Final = limit
         self.on_unreadable: Final[OnUnreadable] = on_unreadable
         self._queries = tuple(map(Query.parse, start.queries)) if queries is None else queries
+        self.spreads: Final = reader.spreads
         self._reader = reader
         self._concurrency: int | Literal["auto"] = concurrency
         self._run: Run[T] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import reduce
 from operator import and_
 from typing import Any, Final
@@ -13,6 +14,7 @@ from timezest_async.errors import FilterError
 
 _CREATED_AT: Final = tql.scheduling_request.created_at
 _LOWER_BOUNDS: Final = {tql.Operator.GT, tql.Operator.GTE, tql.Operator.EQ}
+_UPPER_BOUNDS: Final = {tql.Operator.LT, tql.Operator.LTE, tql.Operator.EQ}
 
 
 @attrs.frozen
@@ -52,15 +54,31 @@ class Query:
     @property
     def floor(self) -> int | None:
         """The oldest ``created_at`` (epoch seconds, UTC) that it admits; None where it does not say so."""
+        return max(self._bounds(_LOWER_BOUNDS), default=None)
+
+    @property
+    def ceiling(self) -> int | None:
+        """The newest ``created_at`` (epoch seconds, UTC) that it admits; None where it does not say so."""
+        return min(self._bounds(_UPPER_BOUNDS), default=None)
+
+    @property
+    def subject(self) -> str:
+        """What it asks for, whenever that was created."""
+        if self.expression is None:
+            return self.text
+        terms = self.expression.terms if isinstance(self.expression, tql.And) else (self.expression,)
+        return "~AND~".join(sorted(tql.render(term) for term in terms if not _is_of_time(term)))
+
+    def _bounds(self, operators: AbstractSet[tql.Operator]) -> list[int]:
         leaves = () if self.expression is None else tql.leaves(self.expression)
-        floors = [
+        return [
             leaf.value
             for leaf in leaves
             if isinstance(leaf, tql.Predicate)
-            and leaf.attribute.path == _CREATED_AT.path
-            and leaf.operator in _LOWER_BOUNDS
+            and _is_of_time(leaf)
+            and leaf.operator in operators
+            and isinstance(leaf.value, int)
         ]
-        return max((floor for floor in floors if isinstance(floor, int)), default=None)
 
     def narrowed(self, lo: int | None, hi: int | None) -> Query:
         """Add bounds of ``created_at`` (epoch seconds, UTC): from ``lo`` on, and before ``hi``."""
@@ -72,3 +90,7 @@ class Query:
         if not bounds:
             return self
         return Query.of(reduce(and_, bounds if self.expression is None else [self.expression, *bounds]))
+
+
+def _is_of_time(term: tql.Expression[Any]) -> bool:
+    return isinstance(term, tql.Predicate) and term.attribute.path == _CREATED_AT.path

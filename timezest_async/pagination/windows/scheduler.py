@@ -29,6 +29,7 @@ from typing import Generic, Literal, TypeVar
 from attrs import evolve
 
 from timezest_async.errors import InvalidRequestError
+from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.pagination.positions import BEGINNING, ConcurrentPosition, Cursor, WindowPosition
 from timezest_async.pagination.windows.hints import Hint
 from timezest_async.pagination.windows.pieces import BufferedPage, PageRequest, Piece
@@ -99,7 +100,7 @@ class WindowReader(Generic[T]):
         self._sent: dict[int, Piece[T]] = {}
         self._last_number = 0
         self._taken: tuple[Piece[T], BufferedPage[T]] | None = None
-        self._sampler = Sampler() if state is None else None
+        self._sampler = Sampler(PAGE_SIZE) if state is None else None
         self._is_begun = state is not None
         if state is None:
             self._add(0, lo=None, hi=None)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from time import time
 from typing import Any, Final, Literal, TypeVar, cast
 
 import yarl
@@ -57,6 +58,8 @@ class ConcurrentSource(QuerySource[T]):
             concurrency=concurrency,
             buffer_pages=BUFFER_PAGES if wanted is None else min(BUFFER_PAGES, 1 + wanted // PAGE_SIZE),
             floor=query.floor,
+            ceiling=int(time()) if query.ceiling is None else query.ceiling,
+            spread=reader.spreads.recall(query),
             slot_seconds=reader.slot_seconds,
             state=_state(position),
         )
@@ -95,6 +98,8 @@ class ConcurrentSource(QuerySource[T]):
             records = self._windows.take_ready()
             if not records:
                 return None
+            if self._windows.finished:
+                self._reader.spreads.learn(self._query, self._windows.spread())
             self._show(records)
             self._change.set()
         return self._records[self._taken] if self._taken < self._stop else None

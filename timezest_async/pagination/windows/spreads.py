@@ -5,11 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import define, field, frozen
-
-from timezest_async.pagination.pages import PAGE_SIZE
 
 MOST: Final = 256
 """Times kept of a list, however long it is."""
@@ -68,14 +66,15 @@ class Spread:
     @classmethod
     def read(cls, value: object) -> Spread | None:
         """Read what ``to_json`` wrote; None where it is something else, which costs time, never records."""
-        match value:
-            case {"step": int(step), "rest": int(rest), "times": [*times]}:
-                pass
-            case _:
-                return None
-        whole = [time for time in times if type(time) is int and abs(time) <= _LATEST]
+        if not isinstance(value, dict):
+            return None
+        described = cast("dict[str, object]", value)
+        step, rest, times = (described.get(name) for name in ("step", "rest", "times"))
+        if not isinstance(step, int) or not isinstance(rest, int) or not isinstance(times, list):
+            return None
+        whole = [time for time in cast("list[object]", times) if type(time) is int and abs(time) <= _LATEST]
         in_order = all(older <= newer for older, newer in pairwise(whole))
-        if len(whole) < len(times) or not in_order or not 2 <= len(times) <= 2 * MOST:
+        if len(whole) < len(cast("list[object]", times)) or not in_order or not 2 <= len(whole) <= 2 * MOST:
             return None
         if not 0 < step <= _LATEST or not 0 <= rest <= step:
             return None
@@ -87,9 +86,12 @@ class Sampler:
     """Learns a spread from a list that is read from newer to older.
 
     Its step doubles whenever there are too many times.
+
+    Args:
+        step: Records from one time to the next at first: a page's.
     """
 
-    _step: int = PAGE_SIZE
+    _step: int
     _count: int = 0
     _times: list[int] = field(factory=list[int])
     _newest: int | None = None
@@ -113,7 +115,7 @@ class Sampler:
         Args:
             floor: The list's lower bound, if it has one.
         """
-        if self._newest is None or self._oldest is None or self._count <= PAGE_SIZE:
+        if self._newest is None or self._oldest is None or not self._times:
             return None
         oldest = self._oldest if floor is None else min(floor, self._oldest)
         times = (oldest, *reversed(self._times), self._newest)
