@@ -19,10 +19,10 @@ from timezest_async.export.functions import (
     to_stream,
     to_table,
 )
-from timezest_async.export.incremental import IncrementalExport, IncrementalPlan, IncrementalSummary
+from timezest_async.export.incremental import IncrementalExport, IncrementalPlan
 from timezest_async.export.job import ExportJob, read_unfinished
 from timezest_async.export.job_state import ExportSpec, Phase, Place, ResumeState
-from timezest_async.export.progress import Progress, Summary
+from timezest_async.export.progress import IncrementalSummary, Progress, Summary
 
 __all__ = [
     "TABLES",

@@ -192,7 +192,7 @@ async def to_stream(
         stream.flush()
 
     tracker, place = Tracker(paginator.limit, on_progress), Place(0, start)
-    tracker.begun(place)
+    tracker.started(place)
     await in_thread(partial(write, head))
     async with aclosing(paginator.starting_at(start, paginator.limit).pages()) as pages:
         async for page in pages:

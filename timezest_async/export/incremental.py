@@ -22,51 +22,24 @@ from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError, TimeZestError
 from timezest_async.export.atomic_files import check_name, locked, remove
 from timezest_async.export.formats.columns import choose_columns
-from timezest_async.export.formats.selection import Format, OutputOptions, choose_format
-from timezest_async.export.incremental_file import Appender, fingerprint, read_back
+from timezest_async.export.formats.selection import Format
+from timezest_async.export.incremental_file import Appender, fingerprint, options_of, read_back
 from timezest_async.export.incremental_run import (
     IncrementalRun,
     may_have_changed,
     recent_since,
     watching,
 )
-from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
+from timezest_async.export.incremental_state import PATH, IncrementalState, KnownRequest
 from timezest_async.export.job import BATCH_SIZE, ExportJob
 from timezest_async.export.job_state import ExportPaths
-from timezest_async.export.progress import OnProgress, Tracker
+from timezest_async.export.progress import IncrementalSummary, OnProgress, Tracker
 from timezest_async.export.threads import in_thread
 from timezest_async.export.unreadable_file import UnreadableLog
 
 OVERLAP: Final = timedelta(days=1)
 
 _Filter = tql.Expression[Any] | str | None
-
-
-@attrs.frozen
-class IncrementalSummary:
-    """What a run of an incremental export has found.
-
-    Attributes:
-        path: The file.
-        created: Records that it never had before; one that was reopened has changed.
-        changed: Records of which it had an earlier version.
-        unchanged: Records that were read again for nothing.
-        vanished: Records that the service no longer has; they stay in the file.
-        pages: Pages read.
-        looked_up: Records got by their id, one request each.
-        unreadable: Records that cannot be read, and are kept in ``NAME.unreadable.jsonl``.
-        first_run: Whether this was a full export.
-    """
-
-    path: Path
-    created: int
-    changed: int = 0
-    unchanged: int = 0
-    vanished: int = 0
-    pages: int = 0
-    looked_up: int = 0
-    unreadable: int = 0
-    first_run: bool = False
 
 
 @attrs.frozen
@@ -167,7 +140,7 @@ class IncrementalExport:
         self._client = client
         self._target, self._memory = Path(path), Path(state)
         self._filter: _Filter = filter
-        self._options = _options_of(self._target, format, fields, raw_csv=raw_csv)
+        self._options = options_of(self._target, format, fields, raw_csv=raw_csv)
         self._skip_unreadable = skip_unreadable
         self._overlap = overlap
         self._concurrency: int | Literal["auto"] = concurrency
@@ -330,21 +303,3 @@ class IncrementalExport:
         known = attrs.evolve(known, records=count, length=target.stat().st_size, spreads=spreads)
         known = attrs.evolve(known, digest=fingerprint(target, kind, known))
         return watching(known, seen, high_water, self._overlap)
-
-
-def _options_of(
-    target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
-) -> OutputOptions:
-    """Settle how the file is written; refuse what cannot be brought up to date."""
-    chosen, compression = choose_format(target, format)
-    if chosen is Format.PARQUET or compression is not None:
-        raise ConfigurationError(
-            "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
-            "compression"
-        )
-    columns = {column.name for column in choose_columns(PATH, fields).columns}
-    if lacking := [name for name in NEEDED if name not in columns]:
-        raise ConfigurationError(
-            f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
-        )
-    return OutputOptions(chosen, None, None if fields is None else tuple(fields), raw_csv)

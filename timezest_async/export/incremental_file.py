@@ -15,7 +15,7 @@ from timezest_async.export.atomic_files import usual_mode
 from timezest_async.export.formats import Reader, make_reader, make_writer
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.database import DatabaseWriter
-from timezest_async.export.formats.selection import Format, OutputOptions
+from timezest_async.export.formats.selection import Format, OutputOptions, choose_format
 from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.threads import in_thread
@@ -23,6 +23,28 @@ from timezest_async.models import SchedulingRequest
 from timezest_async.pagination import Checkpoint
 
 _APPENDED: Final = {Format.JSONL, Format.CSV}
+
+
+def options_of(
+    target: Path, format: Format | str | None, fields: Sequence[str] | None, *, raw_csv: bool
+) -> OutputOptions:
+    """Settle how the file is written.
+
+    Raises:
+        ConfigurationError: It cannot be brought up to date like this.
+    """
+    chosen, compression = choose_format(target, format)
+    if chosen is Format.PARQUET or compression is not None:
+        raise ConfigurationError(
+            "an incremental export adds to its file: choose SQLite or DuckDB, or JSON lines or CSV without "
+            "compression"
+        )
+    columns = {column.name for column in choose_columns(PATH, fields).columns}
+    if lacking := [name for name in NEEDED if name not in columns]:
+        raise ConfigurationError(
+            f"an incremental export compares {', '.join(NEEDED)}: add {', '.join(lacking)} to fields"
+        )
+    return OutputOptions(chosen, None, None if fields is None else tuple(fields), raw_csv)
 
 
 def check_finished(target: Path, format: Format, known: IncrementalState, memory: Path) -> None:

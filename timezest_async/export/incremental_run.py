@@ -77,7 +77,7 @@ class IncrementalRun:
         requests = self._requests.list(self._sent, concurrency=self._concurrency, on_unreadable=on_unreadable)
         self._spreads = requests.spreads
         place = Place(0, requests.start)
-        self._tracker.begun(place)
+        self._tracker.started(place)
         async with aclosing(requests.pages()) as pages:
             async for page in pages:
                 self.pages += 1

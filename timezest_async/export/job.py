@@ -203,7 +203,7 @@ class ExportJob:
         """Read what is still to be read, and make it durable."""
         before = unfinished.place
         if unfinished.phase is not Phase.READING and before is not None:
-            self._tracker.begun(before)
+            self._tracker.started(before)
             return before
 
         def keep(place: Place) -> None:
@@ -212,7 +212,7 @@ class ExportJob:
                 attrs.evolve(unfinished, place=place).save(self.paths.state)
 
         place = await in_thread(lambda: self._open(before, unfinished.export, keep))
-        self._tracker.begun(place)
+        self._tracker.started(place)
         left = None if self.spec.limit is None else self.spec.limit - place.records
         unreadable = self._unreadable if self.spec.skip_unreadable else None
         on_unreadable = None if unreadable is None else unreadable.take

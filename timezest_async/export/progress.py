@@ -75,6 +75,33 @@ class Summary:
         return cls(path, records, progress.resumed, progress.pages, progress.elapsed, size, unreadable)
 
 
+@attrs.frozen
+class IncrementalSummary:
+    """What a run of an incremental export has found.
+
+    Attributes:
+        path: The file.
+        created: Records that it never had before; one that was reopened has changed.
+        changed: Records of which it had an earlier version.
+        unchanged: Records that were read again for nothing.
+        vanished: Records that the service no longer has; they stay in the file.
+        pages: Pages read.
+        looked_up: Records got by their id, one request each.
+        unreadable: Records that cannot be read, and are kept in ``NAME.unreadable.jsonl``.
+        first_run: Whether this was a full export.
+    """
+
+    path: Path
+    created: int
+    changed: int = 0
+    unchanged: int = 0
+    vanished: int = 0
+    pages: int = 0
+    looked_up: int = 0
+    unreadable: int = 0
+    first_run: bool = False
+
+
 class Tracker:
     """Keeps the progress of one run, and tells of it.
 
@@ -108,7 +135,7 @@ class Tracker:
             limit=self._limit,
         )
 
-    def begun(self, place: Place) -> None:
+    def started(self, place: Place) -> None:
         """Note what was durable at the start."""
         self._began = time.monotonic()
         self._read = place

@@ -14,8 +14,8 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
 from timezest_async.export.formats.spreadsheets import csv_text, escape_formula
 from timezest_async.reports.page import render_page
-from timezest_async.reports.report import Report, Tables
-from timezest_async.reports.tables import Table
+from timezest_async.reports.report import Report
+from timezest_async.reports.tables import Table, Tables
 
 _FILE_NAMES: Final = tuple(f"{table.name}.csv" for table in attrs.fields(Tables))
 

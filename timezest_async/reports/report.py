@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,27 +17,7 @@ from timezest_async.reports.figures import (
     Unbooked,
     Week,
 )
-from timezest_async.reports.tables import Column, Table
-
-
-@attrs.frozen
-class Tables:
-    """A report as tables, by their keys and in the order of the report."""
-
-    figures: Table
-    statuses: Table
-    weeks: Table
-    lead_times: Table
-    appointment_types: Table
-    technicians: Table
-    technician_statuses: Table
-    teams: Table
-    hours: Table
-    oldest_unbooked: Table
-
-    def __iter__(self) -> Iterator[Table]:
-        """Iterate over all of them."""
-        return iter(attrs.astuple(self, recurse=False))
+from timezest_async.reports.tables import Column, Table, Tables
 
 
 def _tables(report: Report) -> Tables:

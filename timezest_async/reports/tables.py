@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
@@ -61,6 +62,26 @@ class Table:
             return text
         [whole] = (value for other, value in zip(self.columns, row, strict=True) if other.key == column.of)
         return f"{text} of {whole:,}"
+
+
+@attrs.frozen
+class Tables:
+    """A report as tables, by their keys and in the order of the report."""
+
+    figures: Table
+    statuses: Table
+    weeks: Table
+    lead_times: Table
+    appointment_types: Table
+    technicians: Table
+    technician_statuses: Table
+    teams: Table
+    hours: Table
+    oldest_unbooked: Table
+
+    def __iter__(self) -> Iterator[Table]:
+        """Iterate over all of them."""
+        return iter(attrs.astuple(self, recurse=False))
 
 
 def written(kind: Kind, value: Any) -> str:
