@@ -44,7 +44,7 @@ def booking(
     now: int,
     habits: Habits,
 ) -> Json:
-    """Give what changes when the end user chooses a time.
+    """Return what changes when the end user chooses a time.
 
     Args:
         record: The request as it is.
@@ -74,7 +74,7 @@ def booking(
 
 
 def cancelling(record: Json, habits: Habits) -> Json:
-    """Give what changes when the end user or the team cancels.
+    """Return what changes when the end user or the team cancels.
 
     Raises:
         ValueError: The request is closed.

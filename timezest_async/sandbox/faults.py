@@ -316,7 +316,7 @@ class Faults:
         self._risks.append((route, probability, tuple(map(_checked, faults))))
 
     def page_sizes(self, sizes: Iterable[int], route: str | None = "GET /scheduling_requests") -> None:
-        """Give the next pages of a list so many records each; afterwards pages are full again."""
+        """Put so many records on the next pages of a list; afterwards pages are full again."""
         self.script(route, map(PageSize, sizes))
 
     def clear(self) -> None:

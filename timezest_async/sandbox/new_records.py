@@ -94,7 +94,7 @@ def complete(record: Mapping[str, Any], now: int) -> tuple[str, Json]:
         agents, teams and appointment types get all their fields.
 
     Raises:
-        ValueError: There are no such objects, or the id is no text.
+        ValueError: There are no such objects, or the id is not text.
     """
     entity = record.get("object", "scheduling_request")
     if entity not in _DEFAULTS:
