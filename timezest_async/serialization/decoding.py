@@ -122,7 +122,7 @@ class PageDecoder(Generic[T]):
         data = members.get("data")
         if not isinstance(data, list):
             return StructureError("expected a list object whose `data` is an array")
-        values: list[Any] = data
+        values: list[Any] = cast("Any", data)
         links = {name: members.get(name) for name in ("next_page", "previous_page")}
         return Page(
             Lazy(lambda: self.structure_each(values)),
