@@ -7,7 +7,7 @@ ones. All of them go through ``Attribute.operate``: it coerces the value, then b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, cast
 
 from timezest_async.errors import UnsupportedOperatorError
 from timezest_async.tql import values
@@ -34,8 +34,8 @@ class Attribute(Generic[E, V]):
 
     __slots__ = ("entity", "is_many_valued", "name", "path", "table")
 
-    kind: ClassVar[Kind]
-    is_ticket_number: ClassVar[bool] = False
+    kind: Kind
+    is_ticket_number: bool = False
 
     table: type[E]
     entity: str

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 from timezest_async.errors import InvalidValueError
 from timezest_async.tql.operators import EQUALITY, NO_NULL, Kind, Operator
@@ -40,8 +40,8 @@ _LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59
 class ComparedAttribute(Protocol[E]):
     """What a predicate, and whoever reads it, knows of an attribute; see ``Attribute``."""
 
-    kind: ClassVar[Kind]
-    is_ticket_number: ClassVar[bool]
+    kind: Kind
+    is_ticket_number: bool
     table: type[E]
     entity: str
     name: str
