@@ -9,7 +9,7 @@ from timezest_async import Limiter
 
 
 class Pace:
-    """Tells the time that requests take from the time that they wait for the budget.
+    """Tells apart the time that requests take and the time that they wait for the budget.
 
     Args:
         limiter: The request budget.

@@ -116,13 +116,13 @@ def technicians(request: SchedulingRequest) -> str:
 
 
 def tickets(request: SchedulingRequest) -> str:
-    """Give the numbers of the tickets."""
+    """Return the numbers of the tickets."""
     found = [entity for entity in request.associated_entities if entity.type in TICKET_TYPES]
     return ", ".join(f"{entity.number or entity.id}" for entity in found)
 
 
 def starts(request: SchedulingRequest) -> str:
-    """Tell when the appointment starts, on the end user's clock."""
+    """Return when the appointment starts, on the end user's clock."""
     if start := request.local_start_time:
         return f"{start:%Y-%m-%d %H:%M}"
     return f"{start:%Y-%m-%d %H:%M} UTC" if (start := request.selected_start_time) else ""

@@ -127,7 +127,7 @@ def watch(
 
 
 async def _begun(store: SQLiteChangeStore) -> datetime | None:
-    """Tell when the watch began: at every run the same words mean the same times."""
+    """Return when the watch began: at every run the same words mean the same times."""
     memory = await store.recall(-1)
     begun = memory.notes.get("begun_at") if memory is not None else None
     return None if begun is None else datetime.fromtimestamp(begun, UTC)

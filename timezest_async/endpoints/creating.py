@@ -174,7 +174,7 @@ def lookup_filter(parameters: Mapping[str, Any]) -> tql.Expression[tql.Schedulin
 
 
 def could_result_from(request: SchedulingRequest, parameters: Mapping[str, Any]) -> bool:
-    """Tell whether a scheduling request may have been made of a create's parameters.
+    """Return whether a scheduling request may have been made of a create's parameters.
 
     It may not where it names another appointment type, other resources, another ticket, contact or company
     than the parameters do, or, where no entity has the end user, another e-mail. What it does not name at
@@ -195,12 +195,12 @@ def could_result_from(request: SchedulingRequest, parameters: Mapping[str, Any])
 
 
 def _could_be_same(one: AssociatedEntity, other: AssociatedEntity) -> bool:
-    """Tell whether two entities of one type may be the same: by their numbers, else by their ids."""
+    """Return whether two entities of one type may be the same: by their numbers, else by their ids."""
     if one.number is not None and other.number is not None:
         return one.number.removeprefix("#") == other.number.removeprefix("#")
     return one.id is None or other.id is None or str(one.id) == str(other.id)
 
 
 def same_text(one: str | None, other: str | None) -> bool:
-    """Tell whether two texts may be the same; the service may have changed the case."""
+    """Return whether two texts may be the same; the service may have changed the case."""
     return one is None or other is None or one.strip().casefold() == other.strip().casefold()

@@ -42,7 +42,7 @@ def back_off(retry: int, retry_after: float | None, random: Callable[[], float])
 
 
 def not_worth_waiting(wait: float, retry_after: float | None, remaining: float | None) -> bool:
-    """Tell whether waiting cannot help: it would outlast the deadline, or be unreasonably long.
+    """Return whether waiting cannot help: it would outlast the deadline, or be unreasonably long.
 
     Args:
         wait: The seconds to be waited.
@@ -55,7 +55,7 @@ def not_worth_waiting(wait: float, retry_after: float | None, remaining: float |
 
 
 def is_testing() -> bool:
-    """Tell whether stamina's testing mode removes every back-off."""
+    """Return whether stamina's testing mode removes every back-off."""
     # Lazy, as below: only a failure needs it.
     import stamina  # noqa: PLC0415
 
