@@ -35,7 +35,7 @@ class Comparison:
         wanted: tql.Expression[Any] | None,
         now: datetime,
     ) -> None:
-        self.is_blind = False
+        self.is_blind: bool = False
         self._service, self._reader, self._memory = service, reader, memory
         self._wanted, self._now = wanted, now
         self._known: dict[str, Wire] = dict(memory.watched)

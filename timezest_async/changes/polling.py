@@ -79,7 +79,7 @@ class Reader:
         self.found: dict[str, SchedulingRequest] = {}
         self.unreadable: set[str] = set()
         self.gone: dict[str, NotFoundError] = {}
-        self.requests = 0
+        self.requests: int = 0
         self._service = service
         self._fixed = fixed
 

@@ -93,8 +93,8 @@ class FilterSyntaxError(FilterError):
 
     def __init__(self, reason: str, *, text: str, column: int, hint: str | None = None) -> None:
         super().__init__(reason)
-        self.text = text
-        self.column = column
+        self.text: str | None = text
+        self.column: int | None = column
         self.reason = reason
         self.hint = hint
 

@@ -25,7 +25,7 @@ class AttemptTimeout:
         self._last = math.inf if remaining is None else now + remaining
         self._leaves_queue = math.inf if patience is None else now + patience
         self._queued_at: float | None = None
-        self.queued = 0.0
+        self.queued: float = 0.0
         self.guard = asyncio.timeout_at(min(self._ends, self._last))
 
     @property

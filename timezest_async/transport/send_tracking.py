@@ -43,9 +43,9 @@ class SendTracker:
     def __init__(self) -> None:
         self.on_queue: Callable[[bool], None] = lambda _waits: None
         self.before_send: Callable[[], Awaitable[None]] | None = None
-        self.connecting = False
+        self.connecting: bool = False
         self.sent = False
-        self.is_kept = False
+        self.is_kept: bool = False
         self._trace: Trace | None = None
 
     @property

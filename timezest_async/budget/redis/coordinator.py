@@ -57,8 +57,8 @@ class Coordinator:
         self._last_answer = LastAnswer()
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self.memory = Memory(clock, terms.lease + LOST_GRACE + terms.window)
-        self.has_sent_locally = False
+        self.memory: Memory = Memory(clock, terms.lease + LOST_GRACE + terms.window)
+        self.has_sent_locally: bool = False
         self.free: int = terms.max_requests
         self.next_at = self.idle_at = -math.inf
         self.on_answer: Callable[[], None] = lambda: None

@@ -165,10 +165,13 @@ class LastAnswer:
     """
 
     def __init__(self) -> None:
-        self.epoch = self.replaces = ""
-        self.seen = 0
-        self.round_trip = 0.0
-        self.asked_at = self.heard_at = self.paused_until = -math.inf
+        self.epoch: str = ""
+        self.replaces: str = ""
+        self.seen: int = 0
+        self.round_trip: float = 0.0
+        self.asked_at: float = -math.inf
+        self.heard_at: float = -math.inf
+        self.paused_until: float = -math.inf
 
     def heard(self, epoch: str, seen: int, asked_at: float, heard_at: float) -> None:
         """Note an answer."""

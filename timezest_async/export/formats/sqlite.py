@@ -114,7 +114,7 @@ class SQLiteReader(DatabaseReader):
     """Reads an SQLite database."""
 
     names_of_tables = _TABLES
-    damage = (*DatabaseReader.damage, sqlite3.Error)
+    damage: tuple[type[Exception], ...] = (*DatabaseReader.damage, sqlite3.Error)
 
     @contextmanager
     def connected(self, *, writable: bool) -> Generator[Any]:
