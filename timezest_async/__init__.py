@@ -61,7 +61,7 @@ from timezest_async.models import (
     TriggerMode,
 )
 from timezest_async.pagination import Checkpoint, Page, Paginator
-from timezest_async.serialization.converter import (
+from timezest_async.serialization import (
     StructureError,
     UnreadableRecord,
     configure_converter,

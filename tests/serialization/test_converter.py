@@ -22,12 +22,11 @@ from timezest_async.models import (
     Team,
 )
 from timezest_async.serialization.converter import (
-    StructureError,
     configure_converter,
     make_converter,
     structure,
-    structure_many,
 )
+from timezest_async.serialization.readers import StructureError
 
 CONVERTER = make_converter()
 
@@ -83,9 +82,9 @@ def test_a_wrong_type_is_refused_with_its_path(cls: Any, name: str, kind: str) -
             assert typed(structure(smallest(cls) | {name: value}, cls).to_dict()[name]) == typed(value)
             continue
         with pytest.raises(StructureError) as caught:
-            structure_many([smallest(cls), smallest(cls) | {name: value}], cls, "$.data")
+            structure([smallest(cls), smallest(cls) | {name: value}], list[cls])
         at_item = isinstance(value, list) and "list" in str(FITS[kind.rstrip("!")])
-        assert caught.value.path == f"$.data[1].{name}" + "[0]" * at_item
+        assert caught.value.path == f"$[1].{name}" + "[0]" * at_item
         assert caught.value.reason
         refused += 1
     assert refused >= len(EVERY_TYPE) - 8
@@ -110,13 +109,13 @@ def test_a_record_is_an_object(cls: Any, value: Any) -> None:
 def test_paths_lead_into_nested_records() -> None:
     wire = smallest(SchedulingRequest) | {"associated_entities": [{"type": "a"}, {"type": "b", "id": 1.5}]}
     with pytest.raises(StructureError) as caught:
-        structure_many([wire], SchedulingRequest, "$.data")
-    assert caught.value.path == "$.data[0].associated_entities[1].id"
+        structure([wire], list[SchedulingRequest])
+    assert caught.value.path == "$[0].associated_entities[1].id"
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.path, again.reason, str(again)) == (
         caught.value.path,
         "expected a string or a whole number, not 1.5",
-        "$.data[0].associated_entities[1].id: expected a string or a whole number, not 1.5",
+        "$[0].associated_entities[1].id: expected a string or a whole number, not 1.5",
     )
 
 
@@ -154,21 +153,21 @@ def test_what_fits_is_taken() -> None:
     ],
 )
 def test_resources_are_told_apart(wire: dict[str, Any], cls: Any) -> None:
-    (resource,) = structure_many([wire], Resource)
+    (resource,) = structure([wire], list[Resource])
     assert type(resource) is cls
     assert resource.to_dict() == wire
 
 
 @pytest.mark.parametrize("wire", [{"id": "x"}, {"id": "room_1", "object": "room", "seats": 3}])
 def test_a_resource_of_no_known_kind_is_kept(wire: dict[str, Any]) -> None:
-    (resource,) = structure_many([wire], Resource)
+    (resource,) = structure([wire], list[Resource])
     assert resource.to_dict() == wire
 
 
 @pytest.mark.parametrize("wire", [{}, {"object": 1, "id": 2}, 3, None])
 def test_what_is_no_resource_is_refused(wire: Any) -> None:
     with pytest.raises(StructureError, match=r"^\$\[0\]"):
-        structure_many([wire], Resource)
+        structure([wire], list[Resource])
 
 
 def test_hooks_of_the_user_take_effect_within_records() -> None:

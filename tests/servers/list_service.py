@@ -17,7 +17,8 @@ from timezest_async.budget import RateLimiter, Reservation
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 from timezest_async.errors import BadRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest
-from timezest_async.serialization.converter import UnreadableRecord, make_converter, structure
+from timezest_async.serialization.converter import make_converter, structure
+from timezest_async.serialization.readers import UnreadableRecord
 from timezest_async.transport import Exchange
 
 CONVERTER = make_converter()

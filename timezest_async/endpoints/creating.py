@@ -23,7 +23,8 @@ from timezest_async.models import (
     SchedulingRequest,
     TriggerMode,
 )
-from timezest_async.serialization.converter import StructureError, structure
+from timezest_async.serialization.converter import structure
+from timezest_async.serialization.readers import StructureError
 from timezest_async.tql import scheduling_request as F
 from timezest_async.tql.values import id_type_of
 

@@ -19,7 +19,7 @@ from timezest_async.errors import (
 )
 from timezest_async.models import Agent, AppointmentType, Resource, Team
 from timezest_async.pagination import OnUnreadable, Paginator
-from timezest_async.serialization.converter import UnreadableRecord
+from timezest_async.serialization.readers import UnreadableRecord
 
 A = TypeVar("A")
 """The attributes that a list is filtered by."""

@@ -19,6 +19,7 @@ from timezest_async.pagination import (
     SpreadMemory,
     check_on_unreadable,
 )
+from timezest_async.pagination.positions import start_position
 from timezest_async.serialization.decoding import PageDecoder
 from timezest_async.tql.values import ID_TYPES, id_type_of
 from timezest_async.transport import Transport
@@ -96,11 +97,12 @@ class Endpoint(Generic[T]):
             cursor = ending_before if starting_after is None else starting_after
             name = "starting_after" if ending_before is None else "ending_before"
             queries = (Query(),) if queries is None else queries
-            start = Checkpoint.starting_after(
-                None if cursor is None else check_id(cursor, name, self.id_prefix),
+            after = None if cursor is None else check_id(cursor, name, self.id_prefix)
+            start = Checkpoint(
                 self.path,
                 tuple(query.text for query in queries),
                 backwards=ending_before is not None,
+                position=start_position(after, len(queries)),
                 account=self._transport.account,
             )
         reader = PageReader[T](

@@ -18,7 +18,7 @@ from timezest_async.idempotency import Created, IntentJournal
 from timezest_async.idempotency.keys import digest_of
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
-from timezest_async.serialization.converter import StructureError
+from timezest_async.serialization.readers import StructureError
 from timezest_async.tql import scheduling_request as F
 from timezest_async.transport import Exchange
 

@@ -34,21 +34,6 @@ class Checkpoint:
     position: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False, hash=False)
     account: str | None = attrs.field(default=None, repr=False, eq=False)
 
-    @classmethod
-    def starting_after(
-        cls,
-        id: str | None,
-        path: str,
-        queries: tuple[str, ...],
-        *,
-        backwards: bool = False,
-        account: str | None = None,
-    ) -> Self:
-        """Make the checkpoint where each query starts after a record, or at its beginning."""
-        place = {} if id is None else {"after": id}
-        position = place if len(queries) == 1 else {"parts": [place] * len(queries)}
-        return cls(path, queries, backwards, position, account)
-
     def for_other_key(self) -> Self:
         """Return the same place for whichever API key: for a new key of the same account.
 

@@ -7,7 +7,7 @@ beginning, less all that was. So a position knows more than its last record's id
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import ge, le
 from typing import Any, Final, TypeAlias, TypeVar
@@ -15,11 +15,10 @@ from typing import Any, Final, TypeAlias, TypeVar
 import attrs
 
 from timezest_async.errors import InvalidRequestError
-from timezest_async.pagination.checkpoints import is_json_array, is_json_object, is_list_of_text
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.unreadable import has_id
 
-_Value = TypeVar("_Value", bool, int, str)
+_Value = TypeVar("_Value", bool, int, str, list[Any], dict[str, Any])
 
 _MAX_OF_SECOND: Final = 1_000
 _MAX_OF_LIST: Final = 10_000
@@ -186,6 +185,12 @@ class MergedPosition:
 Position: TypeAlias = QueryPosition | MergedPosition
 
 
+def start_position(after: str | None, queries: int) -> dict[str, Any]:
+    """Write the position where each query starts after a record, or at its beginning."""
+    cursor = Cursor(after).to_json()
+    return cursor if queries == 1 else {"parts": [cursor] * queries}
+
+
 def read_position(value: object, queries: int = 1) -> Position:
     """Read what ``to_json`` wrote, in this version or an earlier one; nothing is the beginning.
 
@@ -198,40 +203,36 @@ def read_position(value: object, queries: int = 1) -> Position:
     """
     if queries == 1:
         return _read_query(value)
-    if not is_json_object(value):
+    members = _checked(value, dict)
+    parts = _checked(members.get("parts", [{}] * queries), list)
+    if len(parts) != queries:
         raise damaged()
-    parts = value.get("parts", [{}] * queries)
-    if not is_json_array(parts) or len(parts) != queries:
-        raise damaged()
-    return MergedPosition(
-        tuple(map(_read_query, parts)), _optional(value, "second", int), _texts(value.get("seen", []))
-    )
+    seen = _texts(members.get("seen", []))
+    return MergedPosition(tuple(map(_read_query, parts)), _optional(members, "second", int), seen)
 
 
 def _read_query(value: object) -> QueryPosition:
-    if not is_json_object(value):
+    members = _checked(value, dict)
+    if "pieces" in members:
+        return ConcurrentPosition(tuple(map(_read_window, _checked(members["pieces"], list))))
+    if members.keys() - {"after", "second", "seen", "since"}:
         raise damaged()
-    if "pieces" in value:
-        if not is_json_array(value["pieces"]):
-            raise damaged()
-        return ConcurrentPosition(tuple(map(_read_window, value["pieces"])))
-    if value.keys() - {"after", "second", "seen", "since"}:
-        raise damaged()
-    return _read_cursor(value)
+    return _read_cursor(members)
 
 
 def _read_window(value: object) -> WindowPosition:
-    if not is_json_object(value) or not {"lo", "hi", "disordered"} <= value.keys():
+    members = _checked(value, dict)
+    if not {"lo", "hi", "disordered"} <= members.keys():
         raise damaged()
     # Earlier versions had two cursors, one of them for what was handed over in part.
-    after = _optional(value, "after", str) or _optional(value, "cursor", str) or None
-    cursor = _read_cursor({**value, "after": after}, is_sorted=not _optional(value, "disordered", bool))
-    return WindowPosition(_optional(value, "lo", int), _optional(value, "hi", int), cursor)
+    after = _optional(members, "after", str) or _optional(members, "cursor", str) or None
+    cursor = _read_cursor({**members, "after": after}, is_sorted=not _optional(members, "disordered", bool))
+    return WindowPosition(_optional(members, "lo", int), _optional(members, "hi", int), cursor)
 
 
-def _read_cursor(value: Mapping[str, Any], *, is_sorted: bool = True) -> Cursor:
-    after, since = _optional(value, "after", str), _optional(value, "since", str)
-    second, seen = _optional(value, "second", int), value.get("seen")
+def _read_cursor(members: dict[str, Any], *, is_sorted: bool = True) -> Cursor:
+    after, since = _optional(members, "after", str), _optional(members, "since", str)
+    second, seen = _optional(members, "second", int), members.get("seen")
     if seen is None:  # as in earlier versions
         return Cursor(after, since=after, is_sorted=is_sorted)
     cursor = Cursor(after, second, _texts(seen), since, is_sorted)
@@ -242,17 +243,19 @@ def _read_cursor(value: Mapping[str, Any], *, is_sorted: bool = True) -> Cursor:
     return cursor
 
 
-def _optional(value: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
-    member = value.get(name)
-    if member is not None and type(member) is not kind:
+def _checked(value: object, kind: type[_Value]) -> _Value:
+    if type(value) is not kind:
         raise damaged()
-    return member
+    return value
+
+
+def _optional(members: dict[str, Any], name: str, kind: type[_Value]) -> _Value | None:
+    member = members.get(name)
+    return None if member is None else _checked(member, kind)
 
 
 def _texts(value: object) -> frozenset[str]:
-    if not is_list_of_text(value):
-        raise damaged()
-    return frozenset(value)
+    return frozenset([_checked(text, str) for text in _checked(value, list)])
 
 
 def damaged() -> InvalidRequestError:

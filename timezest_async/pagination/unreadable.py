@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, cast
 import attrs
 
 from timezest_async.errors import InvalidRequestError, UnexpectedResponseError
-from timezest_async.serialization.converter import StructureError, UnreadableRecord, structure
+from timezest_async.serialization.converter import structure
+from timezest_async.serialization.readers import StructureError, UnreadableRecord
 
 OnUnreadable = Literal["raise", "skip"] | Callable[[UnreadableRecord], object]
 """What to do with a record that cannot be read: raise, pass over it and log it, or pass over it and tell."""

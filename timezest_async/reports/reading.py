@@ -11,7 +11,8 @@ from timezest_async.export.formats import make_reader
 from timezest_async.export.formats.base import Wire
 from timezest_async.export.formats.selection import choose_format
 from timezest_async.models import SchedulingRequest
-from timezest_async.serialization.converter import StructureError, structure
+from timezest_async.serialization.converter import structure
+from timezest_async.serialization.readers import StructureError
 
 _ARRAYS: Final = ("associated_entities", "resources", "scheduled_agents")
 

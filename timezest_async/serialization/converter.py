@@ -26,22 +26,11 @@ from timezest_async.serialization.readers import (
     TEXT,
     TIMESTAMP,
     Hook,
-    StructureError,
-    UnreadableRecord,
     alternatives,
     make_reader,
     read_all,
     refuse,
 )
-
-__all__ = [
-    "StructureError",
-    "UnreadableRecord",
-    "configure_converter",
-    "make_converter",
-    "structure",
-    "structure_many",
-]
 
 _T = TypeVar("_T")
 
@@ -91,29 +80,6 @@ def structure(value: Any, cls: type[_T]) -> _T:
         StructureError: The value is not of the documented shape.
     """
     return default_converter().structure(value, cls)
-
-
-def structure_many(
-    values: Iterable[Any],
-    cls: type[_T],
-    path_prefix: str = "$",
-    *,
-    converter: cattrs.Converter | None = None,
-) -> list[_T]:
-    """Structure each of several values as ``cls``.
-
-    Args:
-        values: Parsed JSON.
-        cls: What each of them is, such as a record class.
-        path_prefix: Where they were found, for errors, such as ``"$.data"``.
-        converter: The converter to use; by default one as ``make_converter`` makes it.
-
-    Raises:
-        StructureError: A value is not of the documented shape.
-    """
-    if converter is None:
-        converter = default_converter()
-    return read_all(values, converter.get_structure_hook(cls), cls, path_prefix)
 
 
 def _structure_plain(kind: type, expected: str, value: Any, cls: Any) -> Any:

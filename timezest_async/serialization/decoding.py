@@ -36,7 +36,7 @@ class Lazy(Generic[T]):
         return iter(self._make())
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(repr=False)
 class Page(Generic[T]):
     """Some records in a row, as the service sent them: newest first.
 
@@ -51,11 +51,11 @@ class Page(Generic[T]):
         invalid_links: What to raise where a link is needed that is not text, by its name.
     """
 
-    _records: Iterable[T] = attrs.field(alias="data")
+    _records: Iterable[T] = attrs.field(alias="data", eq=tuple)
     next_page: str | None = None
     previous_page: str | None = None
-    invalid_links: Mapping[str, Exception] = attrs.field(factory=dict[str, Exception], kw_only=True)
-    _count: int | None = attrs.field(default=None, alias="count", kw_only=True)
+    invalid_links: Mapping[str, Exception] = attrs.field(factory=dict[str, Exception], kw_only=True, eq=False)
+    _count: int | None = attrs.field(default=None, alias="count", kw_only=True, eq=False)
 
     @cached_property
     def data(self) -> tuple[T, ...]:
@@ -70,15 +70,6 @@ class Page(Generic[T]):
     def with_data(self, records: Iterable[T]) -> Page[T]:
         """Return a page of other records, with the links of this one."""
         return Page(records, self.next_page, self.previous_page)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Page) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[object, ...]:
-        return self.data, self.next_page, self.previous_page
 
     def __repr__(self) -> str:
         # A traceback with locals is to show neither customers' data nor what a link carries.
