@@ -2,20 +2,26 @@
 
 from datetime import date, datetime, timezone
 from collections.abc import Mapping
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from timezest_async import (
     Agent,
     AgentDict,
+    Created,
     F as requests,
+    IntentJournal,
+    MemoryJournal,
     Paginator,
+    RedisJournal,
     Resource,
     ResourceDict,
+    SQLiteJournal,
     SchedulingRequest,
     SchedulingRequestDict,
     TimeZestClient,
     tql,
 )
+from timezest_async.idempotency import conformance, remember
 from timezest_async.tql import (
     AgentAttributes,
     AppointmentTypeAttributes,
@@ -104,6 +110,24 @@ def on_lists(client: TimeZestClient) -> None:
     client.teams.list(tql.team.internal_name.like("Tier 1"))
     client.resources.list(tql.resource.url_slug == "front-desk")
     client.appointment_types.list(tql.appointment_type.duration_mins >= 30)
+
+
+async def on_creating(client: TimeZestClient, journal: IntentJournal) -> None:
+    made = await client.scheduling_requests.create_once(
+        SQLiteJournal("intents.db"),
+        key="ticket-1234/onsite",
+        unless_open=True,
+        appointment_type_id="apty_1",
+        trigger_mode="pod",
+        resource_ids=["agnt_1"],
+        earliest_date=date(2026, 2, 2),
+    )
+    assert_type(made, Created)
+    assert_type(made.request, SchedulingRequest)
+    assert_type(made.how, Literal["created", "found", "remembered"])
+    await remember(journal, "ticket-1234/onsite", made.request.id)
+    await conformance.check(lambda: RedisJournal("redis://redis"))
+    await conformance.check(MemoryJournal)
 
 
 def on_records(request: SchedulingRequest, agent: Agent, resource: Resource) -> None:

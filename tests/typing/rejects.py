@@ -2,7 +2,8 @@
 
 from datetime import datetime, timezone
 
-from timezest_async import Agent, SchedulingRequest, TimeZestClient, tql
+from timezest_async import Agent, MemoryJournal, SchedulingRequest, TimeZestClient, tql
+from timezest_async.endpoints.one_create import CreateArguments
 from timezest_async.tql import Expression, Predicate, SchedulingRequestAttributes
 
 F = tql.scheduling_request
@@ -93,6 +94,14 @@ def on_records(request: SchedulingRequest, agent: Agent) -> None:
     request.to_dict()["staus"]  # reject
     request.to_dict()["created_at"].year  # reject
     agent.to_dict()["internal_name"]  # reject
+
+
+async def on_creating(client: TimeZestClient, journal: MemoryJournal, wanted: CreateArguments) -> None:
+    requests = client.scheduling_requests
+    await requests.create_once("intents.db", key="k", **wanted)  # reject
+    await requests.create_once(journal, key="k", appointment_type_id="a", trigger_mode="pod")  # reject
+    await requests.create_once(journal, key=3, **wanted)  # reject
+    await requests.create_once(journal, key="k", colour="red", **wanted)  # reject
 
 
 async def on_reading(client: TimeZestClient) -> None:

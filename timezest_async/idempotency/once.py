@@ -167,6 +167,8 @@ class Once:
             try:
                 request = await self._creator.create(lambda: self._mark(token), self._remaining())
             except OutcomeUnknownError as unknown:
+                left = max(0.0, self._settles - self._clock())
+                _logger.info("The answer to a create was lost: looking for what came of it for %.0f s.", left)
                 found = await self._look()
                 if found is not None:
                     return found
