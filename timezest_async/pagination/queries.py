@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from functools import reduce
-from operator import and_
 from typing import Any, Final
 
 import attrs
@@ -89,7 +87,7 @@ class Query:
         ]
         if not bounds:
             return self
-        return Query.of(reduce(and_, bounds if self.expression is None else [self.expression, *bounds]))
+        return Query.of(tql.all_of(*bounds if self.expression is None else (self.expression, *bounds)))
 
 
 def _is_of_time(term: tql.Expression[Any]) -> bool:
