@@ -37,10 +37,10 @@ from typing import Literal
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from timezest_async.pagination.positions import Cursor
-from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.pagination.windows.spreads import Sampler, Spread
 from timezest_async.pagination.windows.tuning import Tuning
+from timezest_async.pagination.windows.window import PageRequest
 
 PAGE = 20
 DAY = 86_400

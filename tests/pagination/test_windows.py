@@ -14,9 +14,9 @@ from benchmarks import window_simulator as simulator
 from tests import support
 from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination.positions import ConcurrentPosition, Cursor, WindowPosition, read_position
-from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
 from timezest_async.pagination.windows.spreads import Sampler, Spread
+from timezest_async.pagination.windows.window import PageRequest
 
 SECOND = 1000  # the service keeps milliseconds and shows whole seconds
 
@@ -86,8 +86,8 @@ def read(
     while not core.finished:
         slots = chance.choice([None, 1, 3, 100])
         while len(flying) < chance.randint(1, 12) and (request := core.next_request(slots)) is not None:
-            assert bounds.setdefault(request.piece, (request.lo, request.hi)) == (request.lo, request.hi)
-            assert request.piece not in {other.piece for other in flying}
+            assert bounds.setdefault(request.window, (request.lo, request.hi)) == (request.lo, request.hi)
+            assert request.window not in {other.window for other in flying}
             flying.append(request)
         assert len(flying) == core.in_flight <= limit
         assert core.buffered_pages + core.in_flight <= buffer_pages
@@ -119,7 +119,7 @@ def read(
             again = core.next_request(100)
             assert again is not None
             flying.append(again)
-            bounds.setdefault(again.piece, (again.lo, again.hi))
+            bounds.setdefault(again.window, (again.lo, again.hi))
     return handed, answered
 
 
@@ -341,10 +341,10 @@ def test_a_full_buffer_waits_for_the_consumer() -> None:
     core.page_arrived(first, times=[9] * 20, items=list(range(20)), next_cursor=Cursor("c"))
     assert core.next_request() is None
     assert len(core.take_ready()) == 20
-    assert core.next_request() == PageRequest(first.piece, Cursor("c"), None, None)
+    assert core.next_request() == PageRequest(first.window, Cursor("c"), None, None)
 
 
-def test_one_record_beyond_the_bound_does_not_end_a_disordered_piece() -> None:
+def test_one_record_beyond_the_bound_does_not_end_a_unsorted_window() -> None:
     core = WindowReader[int](state=ConcurrentPosition((WindowPosition(95, None),)), concurrency=1)
     pages = [([100, 90, 97], Cursor("b")), ([96, 80], Cursor("c")), ([95, 70], None)]
     kept: list[int] = []

@@ -86,7 +86,7 @@ class PageReader(Generic[T]):
         return self._transport.limiter.period / self._transport.limiter.max_requests
 
     def emit_unreadable(self, record: UnreadableRecord) -> None:
-        """Tell the hooks of a record that cannot be read."""
+        """Let the hooks know of a record that cannot be read."""
         self._transport.emit_unreadable(record)
 
     async def reserve(self) -> Reservation:

@@ -3,6 +3,11 @@
 A struct has its record's fields as they stand in JSON: the same names, timestamps as ``int``, no field
 beyond them. So what msgspec decodes into structs, strictly as it does by default, is checked already, and
 what is left to do is straight-line code, generated from the attrs fields as in ``readers``.
+
+Measured with pages of 20 records of 900 bytes (``python -m benchmarks decoding``; best CPU time of many):
+85 µs a page by structs, 214 µs by way of dictionaries. One account, at the service's pace of three pages a
+second, gains next to nothing, 0.4 ms of CPU a second. An export of hundreds of accounts on one core gains a
+twelfth of its 77 µs a record, and reading alone would cost 15 µs a record instead of 9. So they are kept.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Coverage:
         self._records = []
 
     def within(self, start: int, end: int) -> tuple[float, float]:
-        """Give the records, and the seconds, that are known between two times."""
+        """Return the records, and the seconds, that are known between two times."""
         self._sum()
         first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
         if first >= last:
@@ -65,7 +65,7 @@ class Coverage:
         return max(records, 0.0), max(seconds, 0.0)
 
     def reach(self, position: int, records: float) -> float:
-        """Give the seconds in which so many records lie, from ``position`` on towards newer ones.
+        """Return the seconds in which so many records lie, from ``position`` on towards newer ones.
 
         Where fewer are known, it is what they would take at the same density.
         """

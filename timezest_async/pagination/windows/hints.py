@@ -22,19 +22,19 @@ class Hint:
     _missed: float = 0.0
 
     def range(self, floor: int | None) -> tuple[int, int]:
-        """Give the oldest and the newest time it tells of."""
+        """Return the oldest and the newest time it tells of."""
         if self.spread is None:
             return 0, 0
         low, high = self.spread.times[0], self.spread.times[-1]
         return (low if floor is None else max(low, floor)), high
 
     def oldest(self, position: int | None) -> int | None:
-        """Give the oldest time it tells of, where that is older than a position."""
+        """Return the oldest time it tells of, where that is older than a position."""
         oldest = None if self.spread is None else self.spread.times[0]
         return oldest if position is not None and oldest is not None and oldest < position else None
 
     def records(self, start: int, end: int) -> float:
-        """Tell how many records the earlier list has between two times."""
+        """Return how many records the earlier list has between two times."""
         return 0.0 if self.spread is None else max(0.0, self.spread.below(end) - self.spread.below(start))
 
     def expected(self, start: int, end: int) -> float:
@@ -42,7 +42,7 @@ class Hint:
         return self.records(start, end) * self._scale
 
     def untold(self, start: int, end: int) -> int:
-        """Give the seconds between two times that it tells nothing of."""
+        """Return the seconds between two times that it tells nothing of."""
         if self.spread is None:
             return end - start
         oldest, newest = self.spread.times[0], self.spread.times[-1]

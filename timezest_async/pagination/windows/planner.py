@@ -5,7 +5,7 @@ the partition right whatever is chosen here.
 
 A split wastes half a request on average (the page in which a reader meets the next one's first record) and
 a whole one if it finds nothing. Where the request budget surely has slots to spare for the rest of the list,
-that costs nothing; where it has not, each may cost a minute. How much is left of a piece is told by how many
+that costs nothing; where it has not, each may cost a minute. How much is left of a window is told by how many
 records lie in stretches of time as long as it, nearby: a year without a record, or an import of thousands
 within minutes, would make any single density worthless. What was learnt of an earlier list of the account
 tells more, as long as it proves right.
@@ -22,20 +22,20 @@ from attrs import Factory, define, frozen
 from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.pagination.windows.coverage import Coverage
 from timezest_async.pagination.windows.hints import Hint
-from timezest_async.pagination.windows.pieces import Piece
 from timezest_async.pagination.windows.tuning import Tuning
+from timezest_async.pagination.windows.window import Window
 
 T = TypeVar("T")
 
 
 @frozen
 class Split(Generic[T]):
-    """``victim`` keeps ``created_at >= at`` and so about ``ahead`` pages; what is older is a new piece's.
+    """``victim`` keeps ``created_at >= at`` and so about ``ahead`` pages; what is older is a new window's.
 
-    ``rest`` is the estimate of the new piece's pages, 0 where its end is unknown.
+    ``rest`` is the estimate of the new window's pages, 0 where its end is unknown.
     """
 
-    victim: Piece[T]
+    victim: Window[T]
     at: int
     ahead: float
     rest: float
@@ -46,7 +46,7 @@ class _Prospect:
     """What is left to read, and what may be wasted on it.
 
     Attributes:
-        remaining: The pages left of each unread piece; None where its end is unknown.
+        remaining: The pages left of each unread window; None where its end is unknown.
         allowed: Requests that may still be wasted to halve what is left ..
         allowed_ahead: .. and to find out where the list ends.
         is_thrifty: Whether only one look ahead is worth it, since one reader alone uses the budget up.
@@ -69,7 +69,7 @@ class Planner:
         ceiling: The newest time that a record may have, if it is known. Only a hint.
         hint: What is known of the spread of the list's records.
         pages: Pages received.
-        closed_waste: Requests wasted by pieces that are complete.
+        closed_waste: Requests wasted by windows that are complete.
         throttled: Whether the request budget has ever run out.
         slot_seconds: Seconds in which the budget renews one request, if a list that one reader would read at
             that pace anyway is to be read thriftily; None: never.
@@ -90,7 +90,7 @@ class Planner:
     _coverage: Coverage = Factory(Coverage)
 
     def opening(self, slots: int | None) -> Iterator[int]:
-        """Give the times, from older to newer, to part a list at before anything of it is read."""
+        """Return the times, from older to newer, to part a list at before anything of it is read."""
         if slots is not None:
             slots -= 1
         if self.hint.spread is not None:
@@ -114,11 +114,11 @@ class Planner:
             if cut is not None and cut > low:
                 yield cut
 
-    def choose(self, unread: Sequence[Piece[T]], slots: int | None) -> Split[T] | None:
+    def choose(self, unread: Sequence[Window[T]], slots: int | None) -> Split[T] | None:
         """Return the split that gains most, or None when none is worth a request.
 
         Args:
-            unread: The pieces that are not complete, newest first.
+            unread: The windows that are not complete, newest first.
             slots: The requests that the budget would let through now, this one included, or None without a
                 budget.
         """
@@ -131,14 +131,14 @@ class Planner:
         smallest = max(2 * tuning.smallest_half, tuning.smallest_share * share)
         best: Split[T] | None = None
         best_gain = 0.0
-        for piece, pages in zip(unread, prospect.remaining, strict=True):
+        for window, pages in zip(unread, prospect.remaining, strict=True):
             allowed, gain = (
                 (prospect.allowed_ahead, 2 * leap) if pages is None else (prospect.allowed, float(pages))
             )
-            if allowed < 1 or gain <= best_gain or piece.position is None or piece.disordered:
+            if allowed < 1 or gain <= best_gain or window.position is None or window.unsorted:
                 continue
             if pages is None:
-                split = self._look_ahead(piece, leap)
+                split = self._look_ahead(window, leap)
             elif pages < smallest:
                 continue
             else:
@@ -146,21 +146,21 @@ class Planner:
                 parts = max(
                     2, min(int(allowed) + 1, idle + 1, round(pages / max(share, tuning.smallest_half)))
                 )
-                split = self._part(piece, pages, parts, leap)
+                split = self._part(window, pages, parts, leap)
             if split is not None:
                 best, best_gain = split, gain
         return best
 
-    def observe(self, piece: Piece[T], times: Sequence[int], *, is_last: bool) -> None:
-        """Learn from a page's records that are the piece's own, before its position moves on."""
+    def observe(self, window: Window[T], times: Sequence[int], *, is_last: bool) -> None:
+        """Learn from a page's records that are the window's own, before its position moves on."""
         tuning = self.tuning
-        before = piece.position
-        upper = before if before is not None else piece.hi
+        before = window.position
+        upper = before if before is not None else window.hi
         known = [*times] if upper is None else [upper, *times]
         self._coverage.add_page(known)
         if len(known) > 1:
             self.hint.compare(known[-1], known[0], len(known) - 1)
-        if is_last and known and (lower := self._lower(piece)) is not None and known[-1] > lower:
+        if is_last and known and (lower := self._lower(window)) is not None and known[-1] > lower:
             self._coverage.add(lower, known[-1], 0)
             self.hint.compare(lower, known[-1], 0)
         if before is None:
@@ -171,67 +171,67 @@ class Planner:
         local = span = float(known[0] - known[-1])
         if count > 1:
             largest = max(map(sub, known, known[1:]))
-            usual = max((span - largest) / (count - 1), piece.seconds_per_record or 0.0)
+            usual = max((span - largest) / (count - 1), window.seconds_per_record or 0.0)
             local = span - largest + min(largest, tuning.outlier * usual)
-        previous = local / count if piece.seconds_per_record is None else piece.seconds_per_record
-        piece.seconds_per_record = previous + tuning.smoothing * (local / count - previous)
+        previous = local / count if window.seconds_per_record is None else window.seconds_per_record
+        window.seconds_per_record = previous + tuning.smoothing * (local / count - previous)
 
-    def learn(self, piece: Piece[T], newer: Piece[T] | None, older: Piece[T] | None) -> None:
-        """Compare a piece that is complete with what was planned for it, for those beside it."""
-        if piece.kept:
-            self.closed_waste += piece.wasted
-        elif piece.was_chosen:
-            self.closed_waste += piece.wasted
+    def learn(self, window: Window[T], newer: Window[T] | None, older: Window[T] | None) -> None:
+        """Compare a window that is complete with what was planned for it, for those beside it."""
+        if window.kept:
+            self.closed_waste += window.wasted
+        elif window.was_chosen:
+            self.closed_waste += window.wasted
             if newer is not None:
                 newer.boldness *= self.tuning.overshot
-        if older is not None and piece.since_plan < piece.planned / 2:
+        if older is not None and window.since_plan < window.planned / 2:
             older.boldness = min(1.0, older.boldness + self.tuning.undershot)
 
     def observe_latency(self, seconds: float) -> None:
         """Learn how long a page took."""
         self.latency = seconds if self.latency is None else self.latency + 0.2 * (seconds - self.latency)
 
-    def remaining(self, piece: Piece[T]) -> float | None:
-        """Estimate the pages that a piece has yet to read; None where its end is unknown."""
-        lower = self._lower(piece)
+    def remaining(self, window: Window[T]) -> float | None:
+        """Estimate the pages that a window has yet to read; None where its end is unknown."""
+        lower = self._lower(window)
         if lower is None:
             return None
-        if piece.position is None:
-            return max(piece.planned, 1.0)
-        estimate = self._estimate(piece, piece.position, lower)
-        if not piece.planned:
-            piece.plan(estimate)
-        return max(estimate, self._overdue(piece))
+        if window.position is None:
+            return max(window.planned, 1.0)
+        estimate = self._estimate(window, window.position, lower)
+        if not window.planned:
+            window.plan(estimate)
+        return max(estimate, self._overdue(window))
 
-    def _estimate(self, piece: Piece[T], position: int, lower: int) -> float:
+    def _estimate(self, window: Window[T], position: int, lower: int) -> float:
         expected = self.hint.expected(lower, position)
         if seconds := self.hint.untold(lower, position):
             records, known = self._coverage.within(lower - seconds, position + seconds)
-            spacing = known / records if records else piece.seconds_per_record or 0.0
+            spacing = known / records if records else window.seconds_per_record or 0.0
             # A list of one instant has no density: what is older than it may be anything.
             expected += seconds / max(spacing, 1e-4)
         return expected / PAGE_SIZE
 
-    def _overdue(self, piece: Piece[T]) -> float:
-        """Expect more of a piece that has had more pages than planned, the more the longer."""
-        return self.tuning.doubling * max(0.0, piece.since_plan - piece.planned) if piece.planned else 0.0
+    def _overdue(self, window: Window[T]) -> float:
+        """Expect more of a window that has had more pages than planned, the more the longer."""
+        return self.tuning.doubling * max(0.0, window.since_plan - window.planned) if window.planned else 0.0
 
-    def _look_ahead(self, piece: Piece[T], leap: float) -> Split[T] | None:
-        position = piece.position or 0
-        seconds = self._distance(piece, leap, piece.boldness * self.tuning.open_boldness)
+    def _look_ahead(self, window: Window[T], leap: float) -> Split[T] | None:
+        position = window.position or 0
+        seconds = self._distance(window, leap, window.boldness * self.tuning.open_boldness)
         # The service need not understand times before 1970.
-        return Split(piece, min(position, max(0, position - round(seconds))), leap, 0.0)
+        return Split(window, min(position, max(0, position - round(seconds))), leap, 0.0)
 
-    def _part(self, piece: Piece[T], pages: float, parts: int, leap: float) -> Split[T] | None:
-        """Cut the oldest of several equal parts off a piece, or all that is far away."""
-        position, lower = piece.position or 0, self._lower(piece) or 0
+    def _part(self, window: Window[T], pages: float, parts: int, leap: float) -> Split[T] | None:
+        """Cut the oldest of several equal parts off a window, or all that is far away."""
+        position, lower = window.position or 0, self._lower(window) or 0
         at = self.hint.cut(lower, position, max(pages / parts, pages - leap) * PAGE_SIZE)
         if at is None:
             at = lower + round((position - lower) / parts)
-            far = leap if piece.boldness == 1 else min(leap, pages * (1 - 1 / parts))
-            at = max(at, position - round(self._distance(piece, far, piece.boldness)))
-            if pages == self._overdue(piece):
-                near = (piece.seconds_per_record or 0.0) * PAGE_SIZE * pages / 2
+            far = leap if window.boldness == 1 else min(leap, pages * (1 - 1 / parts))
+            at = max(at, position - round(self._distance(window, far, window.boldness)))
+            if pages == self._overdue(window):
+                near = (window.seconds_per_record or 0.0) * PAGE_SIZE * pages / 2
                 at = max(at, position - round(near))
             if at <= lower:
                 at = (position + lower + 1) // 2
@@ -239,12 +239,12 @@ class Planner:
         if at <= lower:
             return None
         ahead = pages * (position - at) / max(1, position - lower)
-        return Split(piece, at, ahead, pages - ahead)
+        return Split(window, at, ahead, pages - ahead)
 
-    def _distance(self, piece: Piece[T], pages: float, boldness: float) -> float:
-        """Estimate the seconds that so many pages reach back from the piece's position."""
-        local = (piece.seconds_per_record or 0.0) * pages * PAGE_SIZE
-        wide = self._coverage.reach(piece.position or 0, pages * PAGE_SIZE)
+    def _distance(self, window: Window[T], pages: float, boldness: float) -> float:
+        """Estimate the seconds that so many pages reach back from the window's position."""
+        local = (window.seconds_per_record or 0.0) * pages * PAGE_SIZE
+        wide = self._coverage.reach(window.position or 0, pages * PAGE_SIZE)
         denser, sparser = min(local, wide), max(local, wide)
         if not denser:
             return sparser * boldness
@@ -255,16 +255,16 @@ class Planner:
             return min(self.tuning.leap_throttled, max(1.0, self.room / 2))
         return min(self.tuning.leap, max(1.0, self.room / 6), self.tuning.first_leap + self.pages)
 
-    def _lower(self, piece: Piece[T]) -> int | None:
-        if piece.lo is not None:
-            return piece.lo
-        return self.hint.oldest(piece.position) if self.floor is None else self.floor
+    def _lower(self, window: Window[T]) -> int | None:
+        if window.lo is not None:
+            return window.lo
+        return self.hint.oldest(window.position) if self.floor is None else self.floor
 
-    def _prospect(self, unread: Sequence[Piece[T]], slots: int | None) -> _Prospect:
+    def _prospect(self, unread: Sequence[Window[T]], slots: int | None) -> _Prospect:
         """Estimate what is left to read, and what may be wasted on it."""
         tuning = self.tuning
-        remaining = [self.remaining(piece) for piece in unread]
-        wasted = self.closed_waste + sum(1.0 if piece.position is None else 0.5 for piece in unread)
+        remaining = [self.remaining(window) for window in unread]
+        wasted = self.closed_waste + sum(1.0 if window.position is None else 0.5 for window in unread)
         rest = sum(pages or 0.0 for pages in remaining)
         near = sum(min(pages or 0.0, tuning.leap) for pages in remaining)
         known = self.pages + min(near, tuning.trust * self.pages)
@@ -273,7 +273,7 @@ class Planner:
         allowed += tuning.waste_share_late * max(0.0, known - tuning.late_from)
         if slots is None:
             return _Prospect(remaining, allowed - wasted, allowed - wasted, is_thrifty=False)
-        needed = (rest - sum(piece.in_flight is not None for piece in unread)) * tuning.margin
+        needed = (rest - sum(window.in_flight is not None for window in unread)) * tuning.margin
         needed += len(unread) / 2 + tuning.reserve
         is_open = None in remaining
         if self.slot_seconds is not None and self.latency is not None and self.latency < self.slot_seconds:

@@ -2,11 +2,11 @@
 
 The service gives a list newest first, 20 records a page, behind a cursor that only one reader can follow.
 Its filter can be narrowed though, and ranges of ``created_at`` are independent queries. So the list is always
-partitioned into *pieces*, newest first. Each is one cursor chain and alone answers for the records with
-``lo <= created_at < hi``. A split moves a piece's ``lo`` up to a time not above what it has received, and
-gives what is older to a new piece. The bounds of a query that was sent never change; what a chain brings
-from beyond its piece is dropped by its time. Hence records of one instant never straddle a bound, and since
-only the newest unfinished piece hands records over, the stream is the one a single reader would have given:
+partitioned into *windows*, newest first. Each is one cursor chain and alone answers for the records with
+``lo <= created_at < hi``. A split moves a window's ``lo`` up to a time not above what it has received, and
+gives what is older to a new window. The bounds of a query that was sent never change; what a chain brings
+from beyond its window is dropped by its time. Hence records of one instant never straddle a bound, and since
+only the newest unfinished window hands records over, the stream is the one a single reader would have given:
 nothing lost, doubled or reordered.
 
 Times are the whole seconds that the service shows; it may keep finer ones. Pieces part at ``LT n`` and
@@ -14,7 +14,7 @@ Times are the whole seconds that the service shows; it may keep finer ones. Piec
 used to drop anything, since the service applies them to the finer time.
 
 A page that is not newest first (the service promises that it is) is kept in the order it came. Each record
-still goes by its time to exactly one piece. Such a piece is read to the end of its chain, since one record
+still goes by its time to exactly one window. Such a window is read to the end of its chain, since one record
 beyond its lower bound no longer says that all that follow are, and it is not split again.
 
 No I/O, clock or asyncio here, and nothing about records but their times.
@@ -32,10 +32,10 @@ from timezest_async.errors import InvalidRequestError
 from timezest_async.pagination.pages import PAGE_SIZE
 from timezest_async.pagination.positions import BEGINNING, ConcurrentPosition, Cursor, WindowPosition
 from timezest_async.pagination.windows.hints import Hint
-from timezest_async.pagination.windows.pieces import BufferedPage, PageRequest, Piece
 from timezest_async.pagination.windows.planner import Planner
 from timezest_async.pagination.windows.spreads import Sampler, Spread
 from timezest_async.pagination.windows.tuning import Tuning
+from timezest_async.pagination.windows.window import BufferedPage, PageRequest, Window
 
 T = TypeVar("T")
 
@@ -96,10 +96,10 @@ class WindowReader(Generic[T]):
             tuning=tuning or Tuning(),
             slot_seconds=slot_seconds if concurrency == "auto" else None,
         )
-        self._pieces: list[Piece[T]] = []
-        self._sent: dict[int, Piece[T]] = {}
+        self._windows: list[Window[T]] = []
+        self._sent: dict[int, Window[T]] = {}
         self._last_number = 0
-        self._taken: tuple[Piece[T], BufferedPage[T]] | None = None
+        self._taken: tuple[Window[T], BufferedPage[T]] | None = None
         self._sampler = Sampler(PAGE_SIZE) if state is None else None
         self._is_begun = state is not None
         if state is None:
@@ -110,7 +110,7 @@ class WindowReader(Generic[T]):
     @property
     def finished(self) -> bool:
         """Whether every record was taken."""
-        return not self._pieces
+        return not self._windows
 
     @property
     def in_flight(self) -> int:
@@ -130,8 +130,8 @@ class WindowReader(Generic[T]):
         if not self._is_begun:
             self._is_begun = True
             for at in self._planner.opening(slots):
-                if self._pieces[0].owns(at):
-                    self._split(self._pieces[0], at)
+                if self._windows[0].owns(at):
+                    self._split(self._windows[0], at)
         if slots is not None and slots <= 1:
             self._planner.throttled = True
         if len(self._sent) >= self.concurrency:
@@ -142,12 +142,12 @@ class WindowReader(Generic[T]):
         if occupied > self._planner.tuning.crowded * self._buffer_pages:
             unread = self._within_reach()
         else:
-            unread = [piece for piece in self._pieces if not piece.complete]
-        # Newest first, so a place that falls free in a full buffer goes to the piece that all others wait
+            unread = [window for window in self._windows if not window.complete]
+        # Newest first, so a place that falls free in a full buffer goes to the window that all others wait
         # for, and they can never fill it up without that one.
-        for piece in unread:
-            if piece.in_flight is None:
-                return self._send(piece)
+        for window in unread:
+            if window.in_flight is None:
+                return self._send(window)
         split = self._planner.choose(unread, slots)
         if split is None:
             return None
@@ -166,44 +166,44 @@ class WindowReader(Generic[T]):
         next_cursor: Cursor | None,
         seconds: float | None = None,
     ) -> bool:
-        """Take in the page that ``request`` brought, and return whether its piece has more pages to ask for.
+        """Take in the page that ``request`` brought, and return whether its window has more pages to ask for.
 
         Args:
             request: What `next_request` returned.
             times: ``created_at`` (epoch seconds, UTC) of each record.
             items: The records, as many and in the same order.
-            next_cursor: Where the piece's chain stands after the page; None where it has ended.
+            next_cursor: Where the window's chain stands after the page; None where it has ended.
             seconds: How long the request took, waiting for the budget not included.
         """
-        piece = self._land(request)
-        piece.requests += 1
+        window = self._land(request)
+        window.requests += 1
         self._planner.pages += 1
         if seconds is not None:
             self._planner.observe_latency(seconds)
-        last = piece.position
+        last = window.position
         if any(map(lt, times, times[1:])) or (times and last is not None and last < times[0]):
-            piece.disordered = True
-        mine = [index for index, time in enumerate(times) if piece.owns(time)]
-        reached_next = len(mine) < len(times) and piece.lo is not None and times[-1] < piece.lo
+            window.unsorted = True
+        mine = [index for index, time in enumerate(times) if window.owns(time)]
+        reached_next = len(mine) < len(times) and window.lo is not None and times[-1] < window.lo
         if len(mine) < len(times):
             times, items = [times[index] for index in mine], [items[index] for index in mine]
-        is_last = next_cursor is None or (reached_next and not piece.disordered)
-        if not piece.disordered:
-            self._planner.observe(piece, times, is_last=is_last)
+        is_last = next_cursor is None or (reached_next and not window.unsorted)
+        if not window.unsorted:
+            self._planner.observe(window, times, is_last=is_last)
         if items:
-            piece.position = times[-1]
-            piece.kept += len(items)
-            piece.pages.append(BufferedPage(items, times, request.cursor))
+            window.position = times[-1]
+            window.kept += len(items)
+            window.pages.append(BufferedPage(items, times, request.cursor))
             self.buffered_pages += 1
-        piece.cursor = next_cursor or piece.cursor
+        window.cursor = next_cursor or window.cursor
         if is_last:
-            piece.complete = True
-            beside = self._pieces.index(piece)
-            newer = self._pieces[beside - 1] if beside else None
-            older = self._pieces[beside + 1] if beside + 1 < len(self._pieces) else None
-            self._planner.learn(piece, newer, older)
-            self._drop_if_done(piece)
-        return not piece.complete
+            window.complete = True
+            beside = self._windows.index(window)
+            newer = self._windows[beside - 1] if beside else None
+            older = self._windows[beside + 1] if beside + 1 < len(self._windows) else None
+            self._planner.learn(window, newer, older)
+            self._drop_if_done(window)
+        return not window.complete
 
     def request_failed(self, request: PageRequest) -> None:
         """Forget ``request``; the same page is asked for again in its turn."""
@@ -211,19 +211,19 @@ class WindowReader(Generic[T]):
 
     def take_ready(self) -> Sequence[T]:
         """Return the records that come next, those of one page at most; empty while they are still unread."""
-        if not self._pieces or not self._pieces[0].pages:
+        if not self._windows or not self._windows[0].pages:
             return ()
-        piece = self._pieces[0]
-        page = piece.pages.popleft()
+        window = self._windows[0]
+        page = window.pages.popleft()
         self.buffered_pages -= 1
-        self._taken = piece, page
+        self._taken = window, page
         if self._sampler is not None:
             self._sampler.add(page.times)
-        self._drop_if_done(piece)
+        self._drop_if_done(window)
         return page.items
 
     def spread(self) -> Spread | None:
-        """Tell how the records are spread over time; None before all of a list was taken."""
+        """Return how the records are spread over time; None before all of a list was taken."""
         return self._sampler.spread(self._planner.floor) if self.finished and self._sampler else None
 
     @property
@@ -234,79 +234,79 @@ class WindowReader(Generic[T]):
     def state(self, *, handed_over: int | None = None, cursor: Cursor | None = None) -> ConcurrentPosition:
         """Describe what remains to be handed over.
 
-        Pages that wait for their turn are lost with the process, so each piece is described by what reads its
-        first record that was not handed over.
+        Pages that wait for their turn are lost with the process, so each window is described by what reads
+        its first record that was not handed over.
 
         Args:
             handed_over: How many records of what `take_ready` returned last are behind the user; None: all.
             cursor: Where the list stands after the last of these, needed where they are some but not all.
         """
         remaining = [
-            self._describe(piece, piece.pages[0].cursor if piece.pages else piece.cursor)
-            for piece in self._pieces
+            self._describe(window, window.pages[0].cursor if window.pages else window.cursor)
+            for window in self._windows
         ]
         if self._taken is None or handed_over is None:
             return ConcurrentPosition(tuple(remaining))
-        piece, page = self._taken
+        window, page = self._taken
         if handed_over < len(page.items):
             start = cursor if handed_over else page.cursor
             if start is None:
                 raise ValueError("a cursor is needed where only a part of a page was handed over")
-            is_first = bool(self._pieces) and self._pieces[0] is piece
-            remaining[: int(is_first)] = [self._describe(piece, start)]
+            is_first = bool(self._windows) and self._windows[0] is window
+            remaining[: int(is_first)] = [self._describe(window, start)]
         return ConcurrentPosition(tuple(remaining))
 
     def _restore(self, state: ConcurrentPosition) -> None:
-        for window in state.windows:
-            piece = self._add(len(self._pieces), lo=window.lo, hi=window.hi)
-            piece.cursor, piece.disordered = window.cursor, not window.cursor.is_sorted
+        for position in state.windows:
+            window = self._add(len(self._windows), lo=position.lo, hi=position.hi)
+            window.cursor, window.unsorted = position.cursor, not position.cursor.is_sorted
 
-    def _within_reach(self) -> list[Piece[T]]:
-        """Return the unread pieces whose next page is expected among the next ``buffer_pages``."""
-        reach: list[Piece[T]] = []
+    def _within_reach(self) -> list[Window[T]]:
+        """Return the unread windows whose next page is expected among the next ``buffer_pages``."""
+        reach: list[Window[T]] = []
         ahead = 0.0
-        for piece in self._pieces:
-            ahead += len(piece.pages)
+        for window in self._windows:
+            ahead += len(window.pages)
             if ahead >= self._buffer_pages:
                 break
-            if not piece.complete:
-                reach.append(piece)
-                ahead += self._planner.remaining(piece) or 0.0
+            if not window.complete:
+                reach.append(window)
+                ahead += self._planner.remaining(window) or 0.0
         return reach
 
-    def _add(self, index: int, *, lo: int | None, hi: int | None) -> Piece[T]:
+    def _add(self, index: int, *, lo: int | None, hi: int | None) -> Window[T]:
         self._last_number += 1
-        piece = Piece[T](self._last_number, lo=lo, hi=hi, query_lo=lo)
-        self._pieces.insert(index, piece)
-        return piece
+        window = Window[T](self._last_number, lo=lo, hi=hi, query_lo=lo)
+        self._windows.insert(index, window)
+        return window
 
-    def _split(self, victim: Piece[T], at: int) -> Piece[T]:
-        """Leave what is older than ``at`` to a new piece."""
-        older = self._add(self._pieces.index(victim) + 1, lo=victim.lo, hi=at)
+    def _split(self, victim: Window[T], at: int) -> Window[T]:
+        """Leave what is older than ``at`` to a new window."""
+        older = self._add(self._windows.index(victim) + 1, lo=victim.lo, hi=at)
         older.boldness = victim.boldness
         victim.lo = at
         if victim.is_fresh:
             victim.query_lo = at
         return older
 
-    def _send(self, piece: Piece[T]) -> PageRequest:
-        request = PageRequest(piece.number, piece.cursor, piece.query_lo, piece.hi)
-        piece.in_flight = request
-        self._sent[piece.number] = piece
+    def _send(self, window: Window[T]) -> PageRequest:
+        request = PageRequest(window.number, window.cursor, window.query_lo, window.hi)
+        window.in_flight = request
+        self._sent[window.number] = window
         return request
 
-    def _land(self, request: PageRequest) -> Piece[T]:
-        piece = self._sent.get(request.piece)
-        if piece is None or piece.in_flight != request:
+    def _land(self, request: PageRequest) -> Window[T]:
+        window = self._sent.get(request.window)
+        if window is None or window.in_flight != request:
             raise ValueError(f"not in flight: {request}")
-        del self._sent[request.piece]
-        piece.in_flight = None
-        return piece
+        del self._sent[request.window]
+        window.in_flight = None
+        return window
 
-    def _drop_if_done(self, piece: Piece[T]) -> None:
-        if piece.complete and not piece.pages:
-            self._pieces.remove(piece)
+    def _drop_if_done(self, window: Window[T]) -> None:
+        if window.complete and not window.pages:
+            self._windows.remove(window)
 
     @staticmethod
-    def _describe(piece: Piece[T], cursor: Cursor) -> WindowPosition:
-        return WindowPosition(piece.lo, piece.hi, evolve(cursor, is_sorted=not piece.disordered))
+    def _describe(window: Window[T], cursor: Cursor) -> WindowPosition:
+        return WindowPosition(window.lo, window.hi, evolve(cursor, is_sorted=not window.unsorted))

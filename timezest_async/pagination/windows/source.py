@@ -19,8 +19,8 @@ from timezest_async.pagination.positions import ConcurrentPosition, Cursor, Quer
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.serial import CURSOR_GONE
 from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
-from timezest_async.pagination.windows.pieces import PageRequest
 from timezest_async.pagination.windows.scheduler import WindowReader
+from timezest_async.pagination.windows.window import PageRequest
 from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class ConcurrentSource(QuerySource[T]):
             self._windows.request_failed(request)
             self._fail(error)
             return
-        chain = self._chains[request.piece]
+        chain = self._chains[request.window]
         goes_on = self._windows.page_arrived(
             request,
             times=self._seconds(request, page.data),
@@ -167,9 +167,9 @@ class ConcurrentSource(QuerySource[T]):
             seconds=asyncio.get_running_loop().time() - started,
         )
         if not goes_on:
-            del self._chains[request.piece]
-            self._reached.pop(request.piece, None)
-            self._left.pop(request.piece, None)
+            del self._chains[request.window]
+            self._reached.pop(request.window, None)
+            self._left.pop(request.window, None)
         self._arrival.set()
         self._change.set()
 
@@ -186,26 +186,26 @@ class ConcurrentSource(QuerySource[T]):
                 return page
             failure = begun_again()
         onward = cursor.onward(self._query, request.lo, request.hi)
-        if onward is None or cursor == self._left.get(request.piece):
+        if onward is None or cursor == self._left.get(request.window):
             raise failure
-        self._left[request.piece] = cursor
+        self._left[request.window] = cursor
         chain = Chain(self._reader, self._reader.first_url(*onward))
-        self._chains[request.piece] = chain
+        self._chains[request.window] = chain
         return await self._next_page(chain, None, cursor)
 
     async def _next_page(self, chain: Chain[T], slot: Reservation | None, cursor: Cursor) -> Page[T]:
-        # A piece whose chain has ended is not asked for again.
+        # A window whose chain has ended is not asked for again.
         page = await self._reader.fetch(cast("yarl.URL", chain.url), slot)
         chain.advance(page)
         return chain.check_page(page, cursor)
 
     def _chain_of(self, request: PageRequest) -> Chain[T]:
         """Find the chain that a request goes on with, or begin it: at a bound, or after a record."""
-        chain = self._chains.get(request.piece)
+        chain = self._chains.get(request.window)
         if chain is None:
             query = self._query.narrowed(request.lo, request.hi)
             url = self._reader.first_url(query, request.cursor.after)
-            chain = self._chains[request.piece] = Chain(self._reader, url)
+            chain = self._chains[request.window] = Chain(self._reader, url)
         return chain
 
     def _seconds(self, request: PageRequest, records: Sequence[Any]) -> list[int]:
@@ -216,12 +216,12 @@ class ConcurrentSource(QuerySource[T]):
         created: list[datetime | None] = [record.created_at for record in records]
         known = [time.timestamp() for time in created if time is not None]
         first = request.hi - 1 if request.hi is not None else known[0] if known else request.lo or 0
-        time = int(self._reached.get(request.piece, first))
+        time = int(self._reached.get(request.window, first))
         times: list[int] = []
         for moment in created:
             time = time if moment is None else int(moment.timestamp())
             times.append(time)
-        self._reached[request.piece] = time
+        self._reached[request.window] = time
         return times
 
     def _fail(self, error: Exception) -> None:

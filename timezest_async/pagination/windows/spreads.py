@@ -110,7 +110,7 @@ class Sampler:
             del self._times[::2]
 
     def spread(self, floor: int | None = None) -> Spread | None:
-        """Give what was learnt of a list that was read to its end; None of one that is too short.
+        """Return what was learnt of a list that was read to its end; None of one that is too short.
 
         Args:
             floor: The list's lower bound, if it has one.

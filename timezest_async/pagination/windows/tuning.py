@@ -26,14 +26,14 @@ class Tuning:
         leap: .. and at most, a page farther for each one received.
         leap_throttled: The same once the budget has run out, since readers then wait for it anyway.
         blind: Readers besides the first that begin within a known range before anything is known of it.
-        smallest_half: Below this a piece is not worth halving.
+        smallest_half: Below this a window is not worth halving.
         smallest_share: The same, as a share of what one reader has left to do on average.
-        smoothing: The weight of the newest page in a piece's density.
+        smoothing: The weight of the newest page in a window's density.
         outlier: How many usual gaps the largest gap of a page may count for.
-        doubling: How many pages more are expected of a piece for each one that it had too many.
-        overshot: What remains of a piece's boldness when it looked too far ahead.
+        doubling: How many pages more are expected of a window for each one that it had too many.
+        overshot: What remains of a window's boldness when it looked too far ahead.
         undershot: What is added to it when it did not look far enough.
-        open_boldness: The boldness of leaps into the unknown, as a share of the piece's.
+        open_boldness: The boldness of leaps into the unknown, as a share of the window's.
         crowded: The share of the buffer from which on only what is needed soon is read.
     """
 

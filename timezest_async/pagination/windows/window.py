@@ -1,4 +1,4 @@
-"""The pieces of a list that is read by several readers, and what is asked for them."""
+"""The windows of a list that is read by several readers, and what is asked for them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PageRequest:
     """One page to ask for: the user's own filter, narrowed by what is given here.
 
     Attributes:
-        piece: Which piece of the list it belongs to.
-        cursor: Where the piece's chain stands; the page starts after its record.
+        window: Which window of the list it belongs to.
+        cursor: Where the window's chain stands; the page starts after its record.
         lo: Ask for ``created_at GTE lo`` (epoch seconds, UTC) as well, or None.
         hi: Ask for ``created_at LT hi`` (epoch seconds, UTC) as well, or None.
     """
 
-    piece: int
+    window: int
     cursor: Cursor
     lo: int | None
     hi: int | None
@@ -46,17 +46,17 @@ class BufferedPage(Generic[T]):
 
 
 @define(eq=False)
-class Piece(Generic[T]):
+class Window(Generic[T]):
     """One cursor chain, and the records ``lo <= created_at < hi`` that it alone answers for.
 
     Attributes:
         lo: The bound that may still rise (None: the user's own); ``query_lo`` is the one that is sent.
         cursor: Where its chain stands.
         complete: Whether nothing is left to ask.
-        disordered: Whether a page was not newest first.
+        unsorted: Whether a page was not newest first.
         position: The time of the last record received, or None before the first.
         seconds_per_record: The local density, smoothed, or None while unknown.
-        kept: Records received that belong to the piece.
+        kept: Records received that belong to the window.
         planned: The pages that it was estimated to have left (0: no estimate) when it had received
             ``kept_before_plan`` records.
         was_chosen: Whether it was split off for what had been read, rather than at the beginning.
@@ -70,7 +70,7 @@ class Piece(Generic[T]):
     cursor: Cursor = BEGINNING
     in_flight: PageRequest | None = None
     complete: bool = False
-    disordered: bool = False
+    unsorted: bool = False
     position: int | None = None
     seconds_per_record: float | None = None
     requests: int = 0
@@ -101,5 +101,5 @@ class Piece(Generic[T]):
         self.planned, self.kept_before_plan = pages, self.kept
 
     def owns(self, time: int) -> bool:
-        """Return whether a record created at ``time`` is this piece's to hand over."""
+        """Return whether a record created at ``time`` is this window's to hand over."""
         return (self.lo is None or time >= self.lo) and (self.hi is None or time < self.hi)
