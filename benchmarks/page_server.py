@@ -3,8 +3,9 @@
     python -m benchmarks.page_server        prints its port, and serves until its stdin closes
 
 Records are bytes made beforehand; a page is twenty of them joined. Each API key is an account of its own,
-set by ``/configure`` to a number of records, a latency and a budget, and told about by ``/figures``. Of
-filters it knows bounds on ``created_at``. What a realistic service would add is the sandbox's business.
+set by ``/configure`` to a number of records, how they lie in time, a latency and a budget, and told about by
+``/figures``. Of filters it knows bounds on ``created_at``. What a realistic service would add is the
+sandbox's business.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import random
 import re
 import sys
+import time
 from array import array
 from bisect import bisect_right
 from collections import deque
@@ -26,11 +28,14 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from benchmarks import window_simulator
+from benchmarks.window_simulator import msp
 from timezest_async.sandbox.record_store import Store
 from timezest_async.sandbox.sample_data import fill
 
 PAGE = 20
-NOW = 1_760_000_000
+NOW = int(time.time()) // 86_400 * 86_400
+"""The newest records are of today: who reads concurrently looks for them there."""
 TWO_YEARS = 2 * 365 * 86_400
 _KEY = re.compile(rb"\r\nauthorization: bearer (\S+)", re.IGNORECASE)
 _BOUND = re.compile(r"scheduling_request\.created_at~(GTE|GT|LTE|LT)~(\d+)")
@@ -51,9 +56,16 @@ def _tails() -> list[bytes]:
 
 
 @cache
-def negated_times(count: int) -> array[int]:
-    """Return ``-created_at`` of so many records, newest first, so ascending."""
+def negated_times(count: int, spread: str = "even") -> array[int]:
+    """Return ``-created_at`` of so many records, newest first, so ascending.
+
+    Args:
+        count: How many.
+        spread: ``"even"`` over two years, or ``"msp"``, as the simulator has it.
+    """
     chance = random.Random(count)
+    if spread == "msp":
+        return array("q", sorted(window_simulator.NOW - NOW - at for at in msp(count, chance)))
     return array("q", sorted(chance.randrange(TWO_YEARS) - NOW for _ in range(count)))
 
 
@@ -69,6 +81,7 @@ def page_data(times: array[int], start: int, stop: int) -> bytes:
 @dataclass
 class Account:
     records: int = 20_000
+    spread: str = "even"
     latency: float = 0.0
     limit: int = 0
     period: float = 0.0
@@ -116,12 +129,13 @@ class Connection(asyncio.Protocol):
             values = dict(parse_qsl(query))
             self._accounts[values["account"]] = Account(
                 int(values["records"]),
+                values["spread"],
                 float(values["latency"]),
                 int(values["limit"]),
                 float(values["period"]),
             )
-            negated_times(int(values["records"]))
-            self._send(b"{}")
+            times = negated_times(int(values["records"]), values["spread"])
+            self._send(b'{"oldest":%d}' % (-times[-1] if times else NOW))
         elif path == "/figures":
             account = self._accounts[dict(parse_qsl(query))["account"]]
             self._send(orjson.dumps({"requests": account.requests, "refused": account.refused}))
@@ -140,7 +154,7 @@ class Connection(asyncio.Protocol):
         self._after(account.latency, lambda: self._send(body))
 
     def _page(self, account: Account, query: str) -> bytes:
-        times = negated_times(account.records)
+        times = negated_times(account.records, account.spread)
         start, stop = 0, account.records
         kept = ""
         for part in query.split("&"):

@@ -18,15 +18,23 @@ import requests
 from aiolimiter import AsyncLimiter
 
 from benchmarks.servers import Service
-from timezest_async import RateLimiter, TimeZestClient
+from timezest_async import F, RateLimiter, TimeZestClient
 from timezest_async.endpoints import SchedulingRequestsEndpoint
 
 HAS_CONCURRENCY = "concurrency" in inspect.signature(SchedulingRequestsEndpoint.list).parameters
 NO_LIMIT = (1_000_000, 1.0)
 
 
-async def timezest(service: Service, *, concurrency: int = 1, limit: tuple[int, float] = NO_LIMIT) -> int:
+async def timezest(
+    service: Service,
+    *,
+    concurrency: int = 1,
+    limit: tuple[int, float] = NO_LIMIT,
+    bounded: bool = False,
+) -> int:
     options: dict[str, Any] = {"concurrency": concurrency} if concurrency > 1 else {}
+    if bounded:
+        options["filter"] = F.created_at >= service.oldest
     count = 0
     async with TimeZestClient(service.key, service.base_url, rate_limiter=RateLimiter(*limit)) as client:
         async for _ in client.scheduling_requests.list(**options):

@@ -36,11 +36,12 @@ def _cpus() -> list[int]:
 
 @dataclass(frozen=True)
 class Service:
-    """Where a list is to be read, and with which key."""
+    """Where a list is to be read, and with which key; when its oldest record was created, if known."""
 
     base_url: str
     key: str
     records: int
+    oldest: int | None = None
 
     @property
     def list_url(self) -> str:
@@ -58,12 +59,18 @@ class PageServer:
     port: int
 
     def account(
-        self, key: str, *, records: int, latency: float = 0.0, limit: tuple[int, float] = (0, 0.0)
+        self,
+        key: str,
+        *,
+        records: int,
+        spread: str = "even",
+        latency: float = 0.0,
+        limit: tuple[int, float] = (0, 0.0),
     ) -> Service:
         """Make an account anew: an unused budget, no requests counted."""
-        options = {"account": key, "records": records, "latency": latency}
-        self._ask("configure", options | {"limit": limit[0], "period": limit[1]})
-        return Service(f"http://127.0.0.1:{self.port}/v1", key, records)
+        options = {"account": key, "records": records, "spread": spread, "latency": latency}
+        answer = self._ask("configure", options | {"limit": limit[0], "period": limit[1]})
+        return Service(f"http://127.0.0.1:{self.port}/v1", key, records, answer["oldest"])
 
     def figures(self, service: Service) -> tuple[int, int]:
         """Return how many requests came, and how many of them were answered by 429."""

@@ -28,7 +28,8 @@ def run(report: Report) -> None:
     latencies = [0.005, 0.05, 0.2] if report.quick else [0.005, 0.05, 0.2, 0.4, 1.0]
     records = 1_200 if report.quick else 3_200
     pages = ceil(records / PAGE)
-    rows = []
+    rows: list[list[object]] = []
+    lists: list[list[object]] = []
     with page_server() as server:
         for latency in latencies:
             serial = run_async(partial(_serial, server, records, latency))
@@ -44,6 +45,7 @@ def run(report: Report) -> None:
                 if latency == 0.4:
                     report.target("400 ms, concurrency 8: time ÷ optimum", took / optimum, 1.45)
                     report.target("400 ms, concurrency 8: time ÷ serial", saved, 0.19)
+                lists += _lists(server, records, latency)
             rows.append(row)
     many = (f"ours at {CONCURRENCY}", "÷ optimum", "÷ serial", "requests ÷ pages", "429s")
     report.table(
@@ -51,8 +53,29 @@ def run(report: Report) -> None:
         ("latency", *_SERIAL, *(many if rivals.HAS_CONCURRENCY else ())),
         rows,
     )
+    report.table(
+        f"{CONCURRENCY} readers of {records:,} records, by how these lie in time",
+        ("latency", "list", "seconds", "÷ optimum", "requests ÷ pages"),
+        lists,
+    )
     if not rivals.HAS_CONCURRENCY:
         report.note("list() has no concurrency= yet.")
+
+
+def _lists(server: PageServer, records: int, latency: float) -> list[list[object]]:
+    """Time our concurrent reading of an even list and an MSP's, without and with a lower bound."""
+    pages = ceil(records / PAGE)
+    rows: list[list[object]] = []
+    for spread in ("even", "msp"):
+        for bounded in (False, True):
+            service = server.account("lists", records=records, spread=spread, latency=latency, limit=LIMIT)
+            read = partial(rivals.timezest, service, concurrency=CONCURRENCY, limit=LIMIT, bounded=bounded)
+            took = run_async(partial(_time, read))
+            sent, _ = server.figures(service)
+            optimum = ceil(pages / CONCURRENCY) * latency
+            name = f"{spread}, bounded" if bounded else spread
+            rows.append([f"{latency * 1e3:.0f} ms", name, took, took / optimum, sent / pages])
+    return rows
 
 
 async def _time(read: Callable[[], Awaitable[int]]) -> float:

@@ -215,9 +215,10 @@ class SerialSource(QuerySource[T]):
 
     def _consume_exception(self, task: asyncio.Task[Any]) -> None:
         """Consume the error that reading ended with; report it unless reading may go on all the same."""
-        error = None if task.cancelled() else task.exception()
-        cursor = self._cursor_after(len(self._records))
-        may_go_on = isinstance(error, CURSOR_GONE) and cursor.is_known and cursor != self._left
+        may_go_on = False
+        if not task.cancelled() and isinstance(task.exception(), CURSOR_GONE):
+            cursor = self._cursor_after(len(self._records))
+            may_go_on = cursor.is_known and cursor != self._left
         consume_exception(task, None if may_go_on else self.first_failure)
 
 
