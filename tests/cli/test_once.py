@@ -59,7 +59,9 @@ def test_an_answer_that_was_lost_is_found(service: Served, create: Run) -> None:
     status, output, errors = create("--once=lost", "--journal=intents.db", "--json")
     made = json.loads(output)
     assert (status, made["how"], posts(service)) == (0, "found", 1)
-    assert errors == f"Found {made['id']}, open already or made by an earlier attempt: nothing was created.\n"
+    lost, found = errors.splitlines()
+    assert lost.startswith("The answer was lost: looking for what came of it.")
+    assert found == f"Found {made['id']}, open already or made by an earlier attempt: nothing was created."
 
 
 def test_what_is_open_is_found_with_a_key_and_without(service: Served, create: Run) -> None:

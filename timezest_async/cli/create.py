@@ -26,7 +26,7 @@ from timezest_async import (
 )
 from timezest_async.cli import interrupts, terminal
 from timezest_async.cli.connections import Service
-from timezest_async.cli.create_once import Once, say_how
+from timezest_async.cli.create_once import LostAnswers, Once, say_how
 from timezest_async.cli.get import AsJson, show_request
 from timezest_async.cli.options import grouped
 from timezest_async.cli.psas import Psa, entities_of
@@ -160,7 +160,7 @@ async def _create(
     *,
     if_none_open: bool,
 ) -> Created:
-    async with service.connected() as client:
+    async with service.connected(None if once.once is None else LostAnswers()) as client:
         requests = client.scheduling_requests
         if if_none_open and once.once is None:
             found = await requests.find_open(parameters)

@@ -10,7 +10,16 @@ from typing import Annotated, Final
 import attrs
 import typer
 
-from timezest_async import ConfigurationError, Created, IntentJournal, RedisJournal, SQLiteJournal
+from timezest_async import (
+    ConfigurationError,
+    Created,
+    Hooks,
+    IntentJournal,
+    OutcomeUnknownError,
+    RedisJournal,
+    RequestEvent,
+    SQLiteJournal,
+)
 from timezest_async.cli import terminal
 from timezest_async.redaction import Secret
 
@@ -72,6 +81,18 @@ class Once:
         where = self.journal or ""
         async with RedisJournal(where) if _REDIS.match(where) else SQLiteJournal(where) as journal:
             yield journal
+
+
+class LostAnswers(Hooks):
+    """Say what a command waits for, which would be silent for minutes otherwise."""
+
+    def on_response(self, event: RequestEvent) -> None:
+        """Say that the answer to a create was lost."""
+        if event.error == OutcomeUnknownError.__name__:
+            terminal.print_status(
+                "The answer was lost: looking for what came of it. Stopping is safe: the same command, run"
+                " again, goes on from here."
+            )
 
 
 def say_how(made: Created) -> None:
