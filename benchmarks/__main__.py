@@ -22,6 +22,7 @@ SECTIONS = (
     "budget",
     "limiters",
     "export",
+    "changes",
 )
 
 
