@@ -34,6 +34,8 @@ FULL: Final = 3600.0
 """Seconds after which the lists are read again, however much is followed."""
 _FEW: Final = 200
 """So many requests are read altogether where they are only to be remembered."""
+_WORN: Final = 0.99
+"""What a look leaves of what was noted about the cost of names, so that they are tried again some time."""
 _SINGLE: Final = 5
 """So many are got one by one without asking by name first."""
 
@@ -138,6 +140,7 @@ class Engine:
         else:
             plan = self._plan(memory, allowance) if sweep else Plan.TICK
             known = await self._read(reader, memory, plan)
+            notes["names"] = reader.by_name if plan is Plan.NAMES else _WORN * notes.get("names", 0)
         now = self._service.now()
         started = int((now - timedelta(seconds=time.monotonic() - began)).timestamp())
         comparison = Comparison(self._service, reader, memory, self._wanted, now)
@@ -175,7 +178,9 @@ class Engine:
         notes, requests = memory.notes, memory.watched.values()
         booked = sum(request["status"] == Status.SCHEDULED for request in requests)
         lists = _pages(len(requests) - booked) + _pages(booked)
-        names = self._names(memory).cost + (_pages(booked) if notes["blind"] else 0)
+        # What names cost shows only when they are asked for: those of others come with them.
+        names = max(self._names(memory).cost, int(notes.get("names", 0)))
+        names += _pages(booked) if notes["blind"] else 0
         allowance = max(allowance, names)
         if notes["whole"] and _pages(memory.count) <= allowance:
             return Plan.WHOLE
@@ -198,8 +203,9 @@ class Engine:
             since = datetime.fromtimestamp(max(0, min(memory.notes[name], now) - OVERLAP), UTC)
             await reader.list((F.created_at if name == "created" else F.scheduled_at) >= since)
         if plan is Plan.NAMES:
-            names = self._names(memory)
-            await self._ask(reader, names)
+            before = reader.requests
+            await self._ask(reader, self._names(memory))
+            reader.by_name = reader.requests - before
             if memory.notes["blind"]:
                 await reader.list(self._booked())
         elif plan is Plan.LISTS:

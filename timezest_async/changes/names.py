@@ -21,7 +21,7 @@ from timezest_async.tql import scheduling_request as F
 
 Query: TypeAlias = tql.Expression[Any]
 
-MOST_BYTES: Final = 3_400
+MOST_BYTES: Final = 3_600
 """How long a list of names may be in a URL, for 4 kB altogether."""
 _USUAL: Final = (Status.NEW, Status.SENT, Status.SCHEDULED)
 _SHARED: Final = 20
@@ -60,7 +60,7 @@ def ask_for_transitions(requests: Iterable[Wire], turn: int = 0) -> ByName:
 
     Args:
         requests: As they were.
-        turn: Which of those whose names find other requests, too, have their turn.
+        turn: Which of those that are new have their turn: one question is asked about them each time.
     """
     known = list(requests)
     usual = [request for request in known if _is_fit(request["status"])]
@@ -71,9 +71,11 @@ def ask_for_transitions(requests: Iterable[Wire], turn: int = 0) -> ByName:
     new = [request for request in usual if request["status"] == Status.NEW]
     # Of a ticket with several requests those that were sent long ago would come back each time.
     shared = [request for request in new if _key(request) in sent]
-    start = turn * _SHARED % len(shared) if shared else 0
-    for group in ([request for request in new if _key(request) not in sent], shared[start : start + _SHARED]):
-        queries += [query & (F.status == Status.SENT) for query in ask_for(group).queries]
+    alone = [request for request in new if _key(request) not in sent]
+    groups = [alone, *(shared[start : start + _SHARED] for start in range(0, len(shared), _SHARED))]
+    sendings = [query & (F.status == Status.SENT) for group in groups for query in ask_for(group).queries]
+    if sendings:
+        queries.append(sendings[turn % len(sendings)])
     unusual = [request["id"] for request in known if not _is_fit(request["status"])]
     return ByName(queries, [*found.nameless, *unusual])
 
@@ -126,7 +128,7 @@ def _chunks(named: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]
     chunk: list[tuple[int, str]] = []
     length = 0
     for created_at, name in named:
-        size = len(quote(name)) + 3
+        size = len(quote(name)) + 1
         if chunk and length + size > MOST_BYTES:
             yield chunk
             chunk, length = [], 0

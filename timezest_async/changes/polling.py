@@ -73,6 +73,7 @@ class Reader:
         unreadable: The ids of records that cannot be read.
         gone: What the service says of the ids that it does not know, or no longer.
         requests: How many requests it took, not counting repetitions.
+        by_name: How many of them asked by name.
     """
 
     def __init__(self, service: Service, fixed: tql.Expression[Any] | None) -> None:
@@ -80,6 +81,7 @@ class Reader:
         self.unreadable: set[str] = set()
         self.gone: dict[str, NotFoundError] = {}
         self.requests: int = 0
+        self.by_name: int = 0
         self._service = service
         self._fixed = fixed
 
