@@ -164,6 +164,10 @@ class Following(Endpoint[SchedulingRequest]):
         found = await self._waiters.wait(ids, check_wanted(wanted), timeout, interval or 10.0)
         return found[0] if isinstance(id, str) else found
 
+    def service_time(self) -> datetime:
+        """Return the time (UTC) that the service has, as far as its answers have told it; else ours."""
+        return self._transport.now()
+
     @cached_property
     def _waiters(self) -> Waiters:
         from timezest_async.changes.waiting import Waiters  # noqa: PLC0415 - few programs need it

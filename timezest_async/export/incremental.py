@@ -8,6 +8,7 @@ is neither now has been closed, or removed, since: it is got by its id.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from timezest_async.export.incremental_file import Appender, fingerprint, option
 from timezest_async.export.incremental_run import (
     IncrementalRun,
     may_have_changed,
+    names_to_ask,
     recent_since,
     watching,
 )
@@ -82,7 +84,8 @@ class IncrementalPlan:
         if known is None or known.high_water is None:
             return cls(first_run=True, filter=wanted, watched=0, begun=begun)
         fixed, _ = fixed_part(wanted, "an incremental export")
-        sent = may_have_changed(recent_since(known.high_water, overlap), fixed)
+        everything = names_to_ask(known) is None
+        sent = may_have_changed(known, recent_since(known.high_water, overlap), fixed, everything=everything)
         return cls(first_run=False, filter=sent, watched=len(known.seen), begun=begun)
 
 
@@ -228,7 +231,8 @@ class IncrementalExport:
         except TimeZestError:
             await in_thread(self._forget_unbegun)
             raise
-        known = await in_thread(lambda: self._learn(known, everything.spreads.to_json()))
+        now = self._client.scheduling_requests.service_time()
+        known = await in_thread(lambda: self._learn(known, everything.spreads.to_json(), now))
         await in_thread(lambda: known.save(self._memory))
         return known, IncrementalSummary(
             self._target, known.records, pages=summary.pages, unreadable=summary.unreadable, first_run=True
@@ -259,9 +263,10 @@ class IncrementalExport:
             await in_thread(unreadable.keep)
         finally:
             await appender.close()
-        await in_thread(lambda: run.state(left).save(self._memory))
+        now = self._client.scheduling_requests.service_time()
+        await in_thread(lambda: run.state(left, now).save(self._memory))
         counts = (run.created, run.changed, run.unchanged, run.vanished, run.pages, run.looked_up)
-        return IncrementalSummary(self._target, *counts, len(unreadable))
+        return IncrementalSummary(self._target, *counts, len(unreadable), changes=run.kinds)
 
     def _recall(self, new: IncrementalState) -> IncrementalState:
         """Read the state, or begin one; refuse one of another export, or that does not go with the files."""
@@ -289,7 +294,7 @@ class IncrementalExport:
         if not ExportPaths.of(self._target).state.exists() and not self._target.exists():
             remove(self._memory)
 
-    def _learn(self, known: IncrementalState, spreads: Any) -> IncrementalState:
+    def _learn(self, known: IncrementalState, spreads: Any, now: datetime) -> IncrementalState:
         """Read from the file of the first run what to remember."""
         target, kind = self._target, self._options.format
         seen: dict[str, KnownRequest] = {}
@@ -297,9 +302,9 @@ class IncrementalExport:
         for request_id, one in read_back(target, kind, known.columns):
             count += 1
             high_water = max(high_water, one.created_at)
-            recent = recent_since(high_water, self._overlap)
-            if known.settled is not None or one.is_open or one.created_at >= recent:
-                seen[request_id] = one
+            seen[request_id] = one
         known = attrs.evolve(known, records=count, length=target.stat().st_size, spreads=spreads)
         known = attrs.evolve(known, digest=fingerprint(target, kind, known))
-        return watching(known, seen, high_water, self._overlap)
+        known = attrs.evolve(known, thorough_at=int(time.time()))
+        tells_times = "selected_start_time" in known.columns
+        return watching(known, seen, high_water, self._overlap, now, tells_times=tells_times)

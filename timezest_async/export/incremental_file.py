@@ -16,7 +16,7 @@ from timezest_async.export.formats import Reader, make_reader, make_writer
 from timezest_async.export.formats.columns import choose_columns
 from timezest_async.export.formats.database import DatabaseWriter
 from timezest_async.export.formats.selection import Format, OutputOptions, choose_format
-from timezest_async.export.incremental_state import NEEDED, PATH, IncrementalState, KnownRequest
+from timezest_async.export.incremental_state import LEARNED, NEEDED, PATH, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.threads import in_thread
 from timezest_async.models import SchedulingRequest
@@ -136,9 +136,9 @@ def read_back(target: Path, format: Format, columns: Sequence[str]) -> Iterator[
     """
     reader = make_reader(target, format)
     with _explained(reader):
-        for wire in reader.read(NEEDED, columns=columns):
-            times = wire["created_at"], wire.get("updated_at")
-            yield wire["id"], KnownRequest(wire["status"], *times)
+        names = [name for name in LEARNED if name in columns]
+        for wire in reader.read(names, columns=columns):
+            yield wire["id"], KnownRequest.of_wire(wire)
 
 
 @contextmanager

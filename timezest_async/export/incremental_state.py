@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,7 +12,7 @@ from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import check_name, write_text
 from timezest_async.export.checksums import sealed, unsealed
 from timezest_async.export.formats.columns import first_columns
-from timezest_async.models import SchedulingRequest
+from timezest_async.models import SchedulingRequest, Status
 
 _VERSION: Final = 2
 _UNSEALED: Final = 1
@@ -22,6 +22,12 @@ PATH: Final = "/scheduling_requests"
 
 FINAL_STATUSES: Final = ("cancelled", "closed")
 """The statuses in which a request is taken to stay; any other, unknown ones too, is open."""
+
+LEARNED: Final = (
+    *("id", "status", "created_at", "updated_at"),
+    *("selected_start_time", "scheduled_at", "associated_entities", "end_user_email"),
+)
+"""The columns from which is learned how to ask for a request, where the file has them."""
 
 NEEDED: Final = ("id", "status", "created_at", "updated_at")
 """The columns without which an incremental export cannot tell what it has."""
@@ -36,18 +42,69 @@ class KnownRequest:
         created_at: Epoch seconds, UTC.
         updated_at: Epoch seconds, UTC, or None.
         exported: Whether the file has it: what does not match the filter is watched, too.
+        starts_at: When the appointment starts (epoch seconds, UTC), or None.
+        scheduled_at: When that was chosen, or None.
+        ticket: The type and the number of its ticket, or None.
+        email: The end user's address, where there is no ticket.
     """
 
     status: str
     created_at: int
     updated_at: int | None
     exported: bool = True
+    starts_at: int | None = None
+    scheduled_at: int | None = None
+    ticket: Sequence[str] | None = None
+    email: str | None = None
 
     @classmethod
     def of(cls, record: SchedulingRequest, *, exported: bool) -> Self:
         """Note a record."""
-        updated_at = None if record.updated_at is None else int(record.updated_at.timestamp())
-        return cls(str(record.status), int(record.created_at.timestamp()), updated_at, exported)
+        return attrs.evolve(cls.of_wire(record.to_dict()), exported=exported)
+
+    @classmethod
+    def of_wire(cls, wire: Mapping[str, Any]) -> Self:
+        """Note a record that is, as far as it is known, the JSON object that the service sends."""
+        tickets = (entity for entity in wire.get("associated_entities") or () if entity.get("number"))
+        ticket = next(((entity["type"], entity["number"]) for entity in tickets), None)
+        return cls(
+            str(wire["status"]),
+            wire["created_at"],
+            wire.get("updated_at"),
+            starts_at=wire.get("selected_start_time"),
+            scheduled_at=wire.get("scheduled_at"),
+            ticket=ticket,
+            email=wire.get("end_user_email") if ticket is None else None,
+        )
+
+    def as_wire(self, id: str) -> dict[str, Any]:
+        """Return what is known of it as the JSON object that the service sends."""
+        ticket = [] if self.ticket is None else [{"type": self.ticket[0], "number": self.ticket[1]}]
+        return {
+            "id": id,
+            "status": self.status,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "selected_start_time": self.starts_at,
+            "scheduled_at": self.scheduled_at,
+            "associated_entities": ticket,
+            "end_user_email": self.email,
+        }
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether it is booked, but not known to when."""
+        return self.status == Status.SCHEDULED and self.starts_at is None
+
+    def is_followed(self, settled_before: int | None) -> bool:
+        """Return whether it may change, for all that is known.
+
+        Args:
+            settled_before: What was booked to start before that (epoch seconds, UTC) is taken to stay.
+        """
+        if self.status != Status.SCHEDULED or None in {self.starts_at, settled_before}:
+            return self.is_open
+        return (self.starts_at or 0) >= (settled_before or 0)
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +135,9 @@ class IncrementalState:
         since: Epoch seconds (UTC) from which on every request that was there is in ``seen``.
         settled: The ids of other requests that the file has; None where it has all that are older.
         spreads: What reading has taught of how the requests are spread over time, as ``SpreadMemory`` has it.
+        settled_before: What was booked to start before that (epoch seconds, UTC) is not in ``seen``.
+        timeless: Whether requests are booked here that do not say when they start.
+        thorough_at: When all that may change was read last (epoch seconds, UTC).
         begun: When the first run began (epoch seconds, UTC): what relative times are relative to.
     """
 
@@ -94,6 +154,9 @@ class IncrementalState:
     columns: tuple[str, ...] = ()
     digest: str = ""
     spreads: Any = attrs.field(default=(), repr=False)
+    settled_before: int | None = None
+    thorough_at: int | None = None
+    timeless: bool = False
 
     def has_settled(self, record: SchedulingRequest) -> bool:
         """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
@@ -139,6 +202,9 @@ class IncrementalState:
             "account": self.account,
             "columns": self.columns,
             "digest": self.digest,
+            "settled_before": self.settled_before,
+            "thorough_at": self.thorough_at,
+            "timeless": self.timeless,
             "spreads": self.spreads,
         }
         write_text(path, sealed(value))

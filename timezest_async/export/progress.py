@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self
 
 import attrs
 
+from timezest_async.changes.change import ChangeKind
 from timezest_async.export.job_state import Place
 
 
@@ -89,6 +90,7 @@ class IncrementalSummary:
         looked_up: Records got by their id, one request each.
         unreadable: Records that cannot be read, and are kept in ``NAME.unreadable.jsonl``.
         first_run: Whether this was a full export.
+        changes: What became of which request, by id; of a first run nothing.
     """
 
     path: Path
@@ -100,6 +102,7 @@ class IncrementalSummary:
     looked_up: int = 0
     unreadable: int = 0
     first_run: bool = False
+    changes: Mapping[str, ChangeKind] = attrs.field(factory=dict[str, ChangeKind], repr=False)
 
 
 class Tracker:
