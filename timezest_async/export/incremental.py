@@ -96,8 +96,8 @@ class IncrementalExport:
     the open requests and the recent ones, and adds what is new or changed: to SQLite and DuckDB in the place
     of the earlier version, to JSON lines and CSV at the end. A run that was interrupted is simply run again.
 
-    A later run costs a request per 20 open or recent requests, and one for each that was closed since and is
-    not recent. See ``docs/export.md``.
+    A later run asks for what is recent, open, or booked ahead, and for what has become of the rest of these,
+    by ticket number where they are many. See ``docs/export.md``.
 
     Args:
         client: The client.
