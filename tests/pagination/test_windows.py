@@ -259,7 +259,7 @@ def test_short_lists_cost_a_few_more_requests() -> None:
         assert mean(extra) <= 3 + pages / 16
 
 
-@pytest.mark.parametrize("pages", [100, 160, 400])
+@pytest.mark.parametrize("pages", [100, 400])
 def test_longer_lists_cost_a_tenth_more_at_most(pages: int) -> None:
     assert mean(found[2] for found in averages(pages).values()) <= 1.10
 
@@ -318,12 +318,10 @@ def test_is_at_the_rate_bound_where_the_budget_binds() -> None:
     assert mean(cell[2] for cell in found.values()) <= 1.05
 
 
-@pytest.mark.parametrize("latency", [0.05, 0.1, 0.2, 0.3, 0.36, 1.0])
+@pytest.mark.parametrize("latency", [0.05, 0.1, 0.2, 0.3, 0.36, 1.0] if support.FULL else [0.05, 0.3, 1.0])
 def test_auto_never_loses_to_one_reader_on_average(latency: float) -> None:
-    short = simulator.compare_with_serial(latency, (1, 200), support.examples(400))
-    long = simulator.compare_with_serial(latency, (200, 1_000), support.examples(100))
-    assert mean(short) <= 1.05
-    assert mean(long) <= 1.05
+    for band, count in (((1, 170), 300), ((170, 200), 100), ((200, 1_000), 30)):
+        assert mean(simulator.compare_with_serial(latency, band, support.examples(count))) <= 1.02, band
 
 
 def test_one_second_of_thousands_is_read_without_useless_requests() -> None:

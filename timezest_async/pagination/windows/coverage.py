@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import Factory, define
 
-_MOST: Final = 1_024
+_MOST: Final = 512
 """Stretches kept; beyond that, neighbours are joined."""
 
 

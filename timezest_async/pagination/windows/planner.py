@@ -189,7 +189,8 @@ class Planner:
 
     def observe_latency(self, seconds: float) -> None:
         """Learn how long a page took."""
-        self.latency = seconds if self.latency is None else self.latency + 0.2 * (seconds - self.latency)
+        before = seconds if self.latency is None else self.latency
+        self.latency = before + max(0.1, 1 / max(1, self.pages)) * (seconds - before)
 
     def remaining(self, window: Window[T]) -> float | None:
         """Estimate the pages that a window has yet to read; None where its end is unknown."""
@@ -250,6 +251,12 @@ class Planner:
             return sparser * boldness
         return float(denser ** (1 - boldness) * sparser**boldness)
 
+    def _is_quick(self) -> bool:
+        """Return whether one reader alone would use the budget up; of a few pages' times none is sure."""
+        if self.slot_seconds is None or self.latency is None:
+            return False
+        return self.latency * (1 - 0.25 * max(0.0, 1 - self.pages / 10)) < self.slot_seconds
+
     def _leap(self) -> float:
         if self.throttled:
             return min(self.tuning.leap_throttled, max(1.0, self.room / 2))
@@ -276,10 +283,11 @@ class Planner:
         needed = (rest - sum(window.in_flight is not None for window in unread)) * tuning.margin
         needed += len(unread) / 2 + tuning.reserve
         is_open = None in remaining
-        if self.slot_seconds is not None and self.latency is not None and self.latency < self.slot_seconds:
+        if self._is_quick():
             if is_open or needed >= slots:
                 may_look = is_open and len(unread) == 1 and not self.throttled and wasted <= 0.5
                 return _Prospect(remaining, 0.0, float(may_look), is_thrifty=True)
+            allowed = min(allowed, tuning.quick_waste + tuning.quick_share * self.pages)
             return _Prospect(remaining, allowed - wasted, allowed - wasted, is_thrifty=False)
         if is_open:
             needed += max(tuning.leap, tuning.open_share * (self.pages + rest))

@@ -19,6 +19,8 @@ class Tuning:
         trust: How many pages that are only estimated are counted as known for each one received.
         tight_waste: The most where the budget is not sure to last for the rest of the list ..
         tight_share: .. and besides, per page known.
+        quick_waste: The most where one reader alone would use the budget up, and it seems to last ..
+        quick_share: .. and besides, per page received.
         margin: By what factor the estimate of the rest may fall short.
         reserve: Requests that must be left beyond it.
         open_share: How much longer a list whose end is unknown may be, as a share of what is known.
@@ -45,6 +47,8 @@ class Tuning:
     trust: float = 2
     tight_waste: float = 6
     tight_share: float = 0.02
+    quick_waste: float = 3
+    quick_share: float = 0.03
     margin: float = 1.15
     reserve: float = 4
     open_share: float = 0.5
