@@ -6,6 +6,7 @@ e-mail address; some 330 numbers go into one URL. What is asked is which of thes
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ MOST_BYTES: Final = 3_600
 _USUAL: Final = (Status.NEW, Status.SENT, Status.SCHEDULED)
 _SHARED: Final = 20
 """How many of those are asked for at once that share their names with others."""
+_SPAN: Final = 30 * 86_400
+"""Seconds between the oldest and newest request that are asked for by one list of e-mail addresses: people
+have other requests, too, and those of other times need not come with them."""
 _SECOND: Final = timedelta(seconds=1)
 
 _NUMBERS: Final[Mapping[str, Any]] = {
@@ -92,7 +96,7 @@ def ask_for(requests: Iterable[Wire]) -> ByName:
             groups.setdefault(attribute.name, (attribute, []))[1].append((request["created_at"], name))
     queries: list[Query] = []
     for attribute, named in groups.values():
-        for chunk in _chunks(sorted(named)):
+        for chunk in _chunks(sorted(named), _SPAN if attribute.name == F.end_user_email.name else math.inf):
             oldest, newest = (datetime.fromtimestamp(chunk[end][0], UTC) for end in (0, -1))
             names = list(dict.fromkeys(name for _, name in chunk))
             queries.append(attribute.in_(names) & F.created_at.between(oldest, newest + _SECOND))
@@ -123,13 +127,13 @@ def _is_fit(text: object) -> bool:
     )
 
 
-def _chunks(named: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """Divide names so that each part fits into a URL; the more alike in age, the less else is found."""
+def _chunks(named: Sequence[tuple[int, str]], span: float) -> Iterator[list[tuple[int, str]]]:
+    """Divide names so that each part fits into a URL, and is of requests made within so many seconds."""
     chunk: list[tuple[int, str]] = []
     length = 0
     for created_at, name in named:
         size = len(quote(name)) + 1
-        if chunk and length + size > MOST_BYTES:
+        if chunk and (length + size > MOST_BYTES or created_at - chunk[0][0] > span):
             yield chunk
             chunk, length = [], 0
         chunk.append((created_at, name))
