@@ -291,6 +291,7 @@ class Planner:
             return _Prospect(remaining, allowed - wasted, allowed - wasted, is_thrifty=False)
         if is_open:
             needed += max(tuning.leap, tuning.open_share * (self.pages + rest))
-        tight = min(allowed, tuning.tight_waste + tuning.tight_share * known)
+        tight = tuning.tight_waste if self.floor is None else tuning.tight_waste_bounded
+        tight = min(allowed, tight + tuning.tight_share * known)
         within = allowed if needed < slots else tight
         return _Prospect(remaining, within - wasted, allowed - wasted, is_thrifty=False)

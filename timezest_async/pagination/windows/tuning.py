@@ -18,6 +18,7 @@ class Tuning:
         waste_share_late: .. and per page beyond ``late_from``.
         trust: How many pages that are only estimated are counted as known for each one received.
         tight_waste: The most where the budget is not sure to last for the rest of the list ..
+        tight_waste_bounded: .. the same where the filter tells the list's end ..
         tight_share: .. and besides, per page known.
         quick_waste: The most where one reader alone would use the budget up, and it seems to last ..
         quick_share: .. and besides, per page received.
@@ -41,11 +42,12 @@ class Tuning:
 
     free_waste: float = 3
     free_waste_growth: float = 1
-    waste_share: float = 0.062
+    waste_share: float = 0.064
     waste_share_late: float = 0.05
     late_from: float = 160
     trust: float = 2
-    tight_waste: float = 6
+    tight_waste: float = 7
+    tight_waste_bounded: float = 2
     tight_share: float = 0.02
     quick_waste: float = 3
     quick_share: float = 0.03
