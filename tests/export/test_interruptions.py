@@ -33,7 +33,7 @@ from timezest_async.sandbox import (
 
 ENDINGS = ["jsonl", "csv.gz", "jsonl.zst", "parquet", "sqlite", "duckdb"]
 RECORDS = 6_000 if support.FULL else 3_000
-KILLS = 30 if support.FULL else 3
+KILLS = 30 if support.FULL else 2
 BATCH = 100
 WORKER = Path(__file__).with_name("worker.py")
 
