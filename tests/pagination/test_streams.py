@@ -17,7 +17,9 @@ from timezest_async import (
     InvalidRequestError,
     MultipleFoundError,
     NotFoundError,
+    Page,
     PaginationError,
+    SchedulingRequest,
     ServerError,
     TimeZestClient,
     UnexpectedResponseError,
@@ -544,3 +546,18 @@ async def test_what_two_pages_share_comes_once(concurrency: int) -> None:
 
     service.answer = overlapping  # type: ignore[method-assign]
     assert ids(await service.list(concurrency=concurrency).to_list()) == ids(RECORDS)
+
+
+@pytest.mark.asyncio
+async def test_pages_do_not_wait_for_the_garbage_collector(sandbox: Sandbox, client: TimeZestClient) -> None:
+    sandbox.add_many([{"created_at": 1_700_000_000 + index} for index in range(101)])
+    gc.collect()
+    gc.disable()
+    try:
+        async for _ in client.scheduling_requests.list():
+            pass
+        await settled()
+        kept = sum(type(one) in {Page, SchedulingRequest} for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept <= 21, "no more than the last page is held"

@@ -126,7 +126,8 @@ class Records(Iteration[T]):
     """Iterate over records."""
 
     async def __anext__(self) -> T:
-        self._check_loop()
+        if asyncio.get_running_loop() is not self._loop:  # a call less for nearly every record
+            self._check_loop()
         while (record := self._take()) is None:
             await self._fill()
         return record

@@ -90,8 +90,11 @@ class SendTracker:
             if self.before_send is not None:
                 await self.before_send()
             self.sent = True
-            # All is known now, and every further step costs aiohttp more where there is a trace.
+            # All is known now, and every further step costs aiohttp more where there is a trace. Nothing may
+            # hold itself by way of the request either: the page that it brings would wait for the collector.
             traces.remove(self._trace)
+            self._trace = None
+            del vars(request)["send"]
             return await send(connection)
 
         vars(request)["send"] = send_on
