@@ -556,7 +556,6 @@ async def test_pages_do_not_wait_for_the_garbage_collector(sandbox: Sandbox, cli
     try:
         async for _ in client.scheduling_requests.list():
             pass
-        await settled()
         kept = sum(type(one) in {Page, SchedulingRequest} for one in gc.get_objects())
     finally:
         gc.enable()
