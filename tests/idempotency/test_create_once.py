@@ -25,6 +25,7 @@ from timezest_async import (
     RateLimiter,
     SQLiteJournal,
     TimeZestClient,
+    TriggerMode,
     ValidationError,
 )
 from timezest_async.idempotency import remember
@@ -249,6 +250,24 @@ async def test_several_candidates_are_told_and_never_guessed_among(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("key", "id", "reason"),
+    [
+        ("", "sreq_1", "key takes text"),
+        ("k", None, "request_id takes the id"),
+        ("k", "", "request_id takes the id"),
+        ("k", "agnt_sam", "request_id takes the id"),
+    ],
+)
+async def test_what_is_told_by_hand_is_checked(
+    journal: MemoryJournal, key: str, id: Any, reason: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
+        await remember(journal, key, id)
+    await remember(journal, "k", "sreq_1")
+
+
+@pytest.mark.asyncio
 async def test_what_another_key_has_made_is_not_taken(sandbox: Sandbox, journal: MemoryJournal) -> None:
     async with client_of(sandbox) as client:
         first = await once(client, journal, key="first visit")
@@ -290,6 +309,28 @@ async def test_other_arguments_are_another_key(
     with pytest.raises(KeyReusedError, match="'ticket-1234/onsite' was used before with other arguments"):
         await once(client, journal, end_user_name="Another")
     assert asked(sandbox) == [POST]
+
+
+SPELLINGS: list[dict[str, Any]] = [
+    {"trigger_mode": TriggerMode.POD},
+    {"resource_ids": {"agnt_sam", "agnt_ann"}},
+    {"resource_ids": ("agnt_ann", "agnt_sam")},
+    {"associated_entities": [CONTACT, TICKET]},
+    {"associated_entities": [TICKET.to_dict() | {"id": None}, CONTACT]},
+    {"associated_entities": [TICKET.to_dict() | {"number": "1234"}, CONTACT]},
+    {"duration_mins": None},
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_the_same_arguments_spelled_otherwise_are_the_same(
+    client: TimeZestClient, journal: MemoryJournal, spelling: dict[str, Any]
+) -> None:
+    first = {"resource_ids": ["agnt_sam", "agnt_ann"], "associated_entities": [TICKET, CONTACT]}
+    made = await once(client, journal, **first)
+    again = await once(client, journal, **{**first, **spelling})
+    assert (again.how, again.request.id) == ("remembered", made.request.id)
 
 
 @pytest.mark.asyncio

@@ -8,8 +8,7 @@ from typing import Any, NotRequired, Protocol, TypedDict
 
 from timezest_async.checks import check_settle
 from timezest_async.endpoints.open_requests import open_requests
-from timezest_async.errors import InvalidRequestError
-from timezest_async.idempotency import IntentJournal
+from timezest_async.idempotency.keys import check_intent
 from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMode
 from timezest_async.transport import Transport
 
@@ -108,12 +107,5 @@ def check_once(journal: object, key: object, settle: object) -> None:
     Raises:
         InvalidRequestError: Something is unfit.
     """
-    if isinstance(journal, type) or not isinstance(journal, IntentJournal):
-        raise InvalidRequestError(
-            f"journal takes an IntentJournal, such as SQLiteJournal('intents.db'), not {journal!r:.100}"
-        )
-    if not isinstance(key, str) or not key.strip():
-        raise InvalidRequestError(
-            f"key takes text that names what is to exist once, such as 'ticket-1234/onsite', not {key!r:.100}"
-        )
+    check_intent(journal, key)
     check_settle(settle)
