@@ -97,6 +97,8 @@ def test_other_arguments_and_what_the_service_refuses_end_with_what_it_is(
         (["--once= ", "--journal=f"], "--once is empty"),
         (["--once=k", "--journal="], "--journal is empty"),
         (["--once=k", "--journal=nowhere/intents.db"], "nowhere/intents.db cannot be opened as a journal"),
+        (["--once=k", "--journal=postgres://me:pw-77c1@host/db"], "neither a file nor the URL of a Redis"),
+        (["--once=k", "--journal=redis:/:pw-77c1@host"], "neither a file nor the URL of a Redis"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_sends_nothing(
@@ -105,6 +107,7 @@ def test_wrong_usage_ends_with_2_and_sends_nothing(
     status, output, errors = create(*options)
     assert (status, output) == (2, "")
     assert says in errors
+    assert "pw-77c1" not in errors
     assert not service.requests_seen
 
 

@@ -25,6 +25,7 @@ from timezest_async.redaction import Secret
 
 _PANEL: Final = "Exactly once"
 _REDIS: Final = re.compile(r"(redis|rediss|unix)://")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 @attrs.frozen
@@ -55,10 +56,10 @@ class Once:
     ] = None
 
     def check(self) -> None:
-        """Check that both or neither is given.
+        """Check that both or neither is given, and what the journal is.
 
         Raises:
-            ConfigurationError: One lacks the other, or is empty.
+            ConfigurationError: One lacks the other, or is empty; or the journal is the URL of something else.
         """
         if (self.once is None) is not (self.journal is None):
             raise ConfigurationError(
@@ -70,6 +71,11 @@ class Once:
             )
         if self.journal is not None and not self.journal.strip():
             raise ConfigurationError("--journal is empty: give a file, or the URL of a Redis")
+        if self.journal is not None and _URL.match(self.journal) and not _REDIS.match(self.journal):
+            # Not repeated: there may be a password in it.
+            raise ConfigurationError(
+                "--journal is neither a file nor the URL of a Redis, which begins with redis://, rediss:// or unix://"
+            )
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[IntentJournal, None]:
