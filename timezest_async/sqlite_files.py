@@ -110,13 +110,19 @@ class _Database:
 
     def _open(self) -> sqlite3.Connection:
         try:
+            if not self._path:
+                raise FileNotFoundError(
+                    "its path is empty"
+                )  # for SQLite, a file that is gone when it is closed
             if self._is_private:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(
                 self._path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
             )
-        except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigurationError(f"{self._path} cannot be opened as {self._purpose}: {error}.") from None
+        except (OSError, ValueError, sqlite3.OperationalError) as error:
+            name = self._path or "A file without a name"
+            reason = f"{name} cannot be opened as {self._purpose}: {error}."
+            raise ConfigurationError(reason) from None
         try:
             self._prepare(connection)
         except BaseException as error:

@@ -48,8 +48,8 @@ async def test_a_journal_does_what_the_protocol_says(
 ) -> None:
     clock = Clock()
     if kind == "memory":
-        journal = MemoryJournal(lease=10.0, clock=clock)
-        await check(journal, journal, clock.pass_time)
+        async with MemoryJournal(lease=10.0, clock=clock) as journal:
+            await check(journal, journal, clock.pass_time)
     else:
         path = tmp_path / "intents.db"
         async with (
@@ -173,6 +173,14 @@ async def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> No
             with pytest.raises(ConfigurationError, match="journal"):
                 await journal.renew("name", "token")
         assert (wrong.read_bytes() if wrong.exists() else None) == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["", "with\0nul.db", "with\ud800surrogate.db"])
+async def test_a_path_that_names_no_file_is_refused(path: str) -> None:
+    async with SQLiteJournal(path) as journal:
+        with pytest.raises(ConfigurationError, match="cannot be opened as a journal"):
+            await journal.renew("name", "token")
 
 
 @pytest.mark.asyncio

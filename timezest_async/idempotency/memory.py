@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from timezest_async.closing import Closing
 from timezest_async.idempotency.entries import Entry, EntryJournal, Table
 from timezest_async.idempotency.journal import DEFAULT_KEEP, DEFAULT_LEASE
 
@@ -46,7 +47,7 @@ class _Entries:
             self.delete(name)
 
 
-class MemoryJournal(EntryJournal):
+class MemoryJournal(EntryJournal, Closing):
     """Keeps intents in memory: for tests, and for tasks of one process that must not create twice.
 
     What it holds is lost with the process, and a create that is repeated afterwards happens again.
@@ -66,6 +67,9 @@ class MemoryJournal(EntryJournal):
     ) -> None:
         super().__init__(lease, keep)
         self._table = _Entries(clock)
+
+    async def close(self) -> None:
+        """Do nothing: what it holds stays as long as the journal itself."""
 
     async def _apply(self, work: Callable[[Table], T]) -> T:
         return work(self._table)
