@@ -208,6 +208,10 @@ def test_a_dry_run_of_a_later_incremental_run_says_what_that_one_asks(service: S
     _, output, _ = export(*arguments, "--dry-run")
     asked = re.findall(r"^Query \d  (.*)$", output, re.MULTILINE)
     assert re.search(r"State    \d+ requests are watched: one more request for each closed since", output)
+    guide = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    shown = guide.split("$ timezest export --dry-run -o all.db --incremental state\n")[1].split("```")[0]
+    output = output.replace(service.base_url, "https://api.timezest.com/v1")
+    assert re.sub(r"\d{2,}", "N", output) == re.sub(r"\d{2,}", "N", shown)
     service.requests_seen.clear()
     assert export(*arguments, "--concurrency", "1")[0] == 0
     assert {seen.query["filter"] for seen in service.requests_seen} == set(asked)

@@ -490,8 +490,11 @@ async def test_checkpoints_are_told_apart() -> None:
     await paginator.first()
     checkpoint = paginator.checkpoint
     service = Service(RECORDS)
-    with pytest.raises(InvalidRequestError, match="another filter"):
+    with pytest.raises(InvalidRequestError, match=r"another filter, \S+~EQ~new, not \S+~EQ~sent: give"):
         service.list(F.status == "sent", checkpoint=checkpoint)
+    everything = service.list().checkpoint
+    with pytest.raises(InvalidRequestError, match="another filter, that of all records, not"):
+        service.list(F.status == "sent", checkpoint=everything)
     with pytest.raises(InvalidRequestError, match="Checkpoint.from_text"):
         service.list(checkpoint=checkpoint.to_text())
     with pytest.raises(InvalidRequestError, match="starting_after"):

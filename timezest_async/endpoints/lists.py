@@ -135,10 +135,14 @@ class Endpoint(Generic[T]):
         texts = None if queries is None else tuple(query.text for query in queries)
         if texts is not None and texts != checkpoint.queries:
             raise InvalidRequestError(
-                f"this checkpoint is of another filter, {checkpoint.queries!r}, not {texts!r}: give the "
-                "same filter, or none at all to take the checkpoint's"
+                f"this checkpoint is of another filter, {_described(checkpoint.queries)}, not "
+                f"{_described(texts)}: give the same filter, or none at all to take the checkpoint's"
             )
         return checkpoint.of_account(self._transport.account)
+
+
+def _described(queries: tuple[str, ...]) -> str:
+    return " OR ".join(text or "that of all records" for text in queries) or "one that nothing matches"
 
 
 def check_id(id: object, name: str, *prefixes: str) -> str:
