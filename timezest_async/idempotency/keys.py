@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, cast
 
@@ -30,8 +30,7 @@ def digest_of(parameters: Mapping[str, Any]) -> str:
 def _canonical(value: Any) -> str:
     """Return a text that is the same for what means the same."""
     if isinstance(value, list):
-        items: list[Any] = value
-        return f"[{','.join(sorted(map(_canonical, items)))}]"
+        return f"[{','.join(sorted(map(_canonical, cast('Sequence[Any]', value))))}]"
     if not isinstance(value, Mapping):
         return json.dumps(value)
     fields = {name: one for name, one in cast("Mapping[str, Any]", value).items() if one is not None}
