@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _PATIENCE: Final = 10.0
 """Seconds for which another process may write before it is asked in vain."""
+_LASTING: Final = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that asking again will not mend."""
 
 
 class SQLiteFile:
@@ -46,7 +48,7 @@ class SQLiteFile:
         """Do some work in a transaction, which is on the disk afterwards where it is to be durable.
 
         Raises:
-            ConfigurationError: The file is something else, or cannot be opened.
+            ConfigurationError: The file is something else, damaged or read-only, or cannot be opened.
             ConnectionFailedError: The file cannot be read or written now.
         """
         if self._executor is None:
@@ -98,8 +100,11 @@ class _Database:
                     raise
         except sqlite3.DatabaseError as error:
             reason = f"{self._path} cannot be read or written as {self._purpose}: {error}."
+            is_lasting = getattr(error, "sqlite_errorcode", 0) & 0xFF in _LASTING
         else:
             return result
+        if is_lasting:
+            raise ConfigurationError(reason)
         raise ConnectionFailedError(reason, never_sent=True)
 
     def close(self) -> None:

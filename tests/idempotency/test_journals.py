@@ -23,6 +23,7 @@ from timezest_async import (
     SQLiteJournal,
 )
 from timezest_async.idempotency import IntentJournal, conformance
+from timezest_async.sqlite_files import SQLiteFile
 
 EMPTY = "0" * 64
 
@@ -181,6 +182,27 @@ async def test_a_path_that_names_no_file_is_refused(path: str) -> None:
     async with SQLiteJournal(path) as journal:
         with pytest.raises(ConfigurationError, match="cannot be opened as a journal"):
             await journal.renew("name", "token")
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_file_is_not_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "intents.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.claim("name", digest=EMPTY, token="a")
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    async with SQLiteJournal(path) as journal:
+        with pytest.raises(ConfigurationError, match="cannot be read or written as a journal"):
+            await journal.claim("name", digest=EMPTY, token="a")
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_read_only_is_not_asked_again(tmp_path: Path) -> None:
+    file = SQLiteFile(str(tmp_path / "intents.db"), "a journal", 1, ["CREATE TABLE one (number)"])
+    await file.run(lambda connection: connection.execute("PRAGMA query_only = 1"))  # as without the right
+    with pytest.raises(ConfigurationError, match="readonly"):
+        await file.run(lambda connection: connection.execute("INSERT INTO one VALUES (1)"))
+    await file.close()
 
 
 @pytest.mark.asyncio
