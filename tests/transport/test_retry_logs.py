@@ -67,7 +67,7 @@ async def test_a_retry_that_succeeds_warns_nobody(caplog: pytest.LogCaptureFixtu
 async def test_refusals_for_the_budget_are_counted_with_the_others(caplog: pytest.LogCaptureFixture) -> None:
     limited = respond(429)
     with caplog.at_level(logging.INFO, "timezest_async"), pytest.raises(errors.RateLimitedError):
-        await ask(limited, respond(503), limited, limiter=RateLimiter(10, 0.3))
+        await ask(limited, respond(503), limited, limiter=RateLimiter(10, 0.05))
     lines = logged(caplog)
     assert [level for level, _ in lines] == ["INFO"] * (len(lines) - 1) + ["WARNING"]
     for number, (_, line) in enumerate(lines, start=1):
