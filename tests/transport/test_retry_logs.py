@@ -70,8 +70,10 @@ async def test_refusals_for_the_budget_are_counted_with_the_others(caplog: pytes
         await ask(limited, respond(503), limited, limiter=RateLimiter(10, 0.05))
     lines = logged(caplog)
     assert [level for level, _ in lines] == ["INFO"] * (len(lines) - 1) + ["WARNING"]
-    for number, (_, line) in enumerate(lines, start=1):
-        assert f"attempt {number} failed" in line
+    numbers = [int(line.partition("attempt ")[2].split()[0]) for _, line in lines]
+    assert numbers[:-1] == list(range(1, len(lines)))
+    # It may be given up while it waits to be sent again.
+    assert numbers[-1] in {len(lines) - 1, len(lines)}
 
 
 @pytest.mark.asyncio
