@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from timezest_async.sandbox.filter_columns import ATTRIBUTES, OPERATORS, Attribute
+from timezest_async.sandbox.filter_columns import ATTRIBUTES, OPERATORS, Attribute, storable
 
 _HEAD: Final = re.compile(r"([a-z_]+)\.([a-z_]+)(?:~| +)([A-Z_]+)(?:~| +)")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
@@ -171,7 +171,7 @@ def _convert(kind: str, text: str) -> str | int | float:
         return int(text == "true")
     if kind == "timestamp":
         return _timestamp(text)
-    return text.encode("utf-8", "replace").decode()
+    return storable(text)
 
 
 def _timestamp(text: str) -> int | float:
