@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from tests.servers.list_service import CONVERTER, Service, record
 from tests.support import examples
@@ -80,6 +80,7 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(
 
 
 @settings(max_examples=examples(150), deadline=None)
+@example(spoiled={0: {"id": 5}}, backwards=True, concurrency=1)  # the list's newest, whose id nobody knows
 @given(spoiled=spoils, backwards=st.booleans(), concurrency=st.sampled_from([1, 4]))
 def test_a_raised_one_is_passed_by_its_checkpoint(
     *, spoiled: dict[int, Any], backwards: bool, concurrency: int
@@ -101,6 +102,21 @@ def test_a_raised_one_is_passed_by_its_checkpoint(
         return ids + [one.id async for one in onward]
 
     assert asyncio.run(run()) == expected
+
+
+@pytest.mark.asyncio
+async def test_one_that_has_no_id_is_no_cursor() -> None:
+    service = Listed(40, {26: {"id": 5}})
+    listed = service.list(ending_before="sreq_39", on_unreadable="skip")
+    ids: list[str] = []
+    async for one in listed:
+        ids.append(one.id)
+        if one.id == "sreq_25":
+            break
+    # What it stands on vanishes: the newest of those passed that is left is the one without an id.
+    service.records = [one for one in service.records if one["id"] != "sreq_25"]
+    ids += [one.id async for one in service.list(checkpoint=listed.checkpoint, on_unreadable="skip")]
+    assert ids == [f"sreq_{number}" for number in range(38, -1, -1) if number != 26]
 
 
 def test_choices_are_checked() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -22,6 +21,7 @@ from timezest_async.pagination.pages import PageReader
 from timezest_async.pagination.positions import Cursor
 from timezest_async.pagination.queries import Query
 from timezest_async.pagination.sources import QuerySource, begin, cancel, consume_exception
+from timezest_async.pagination.unreadable import has_id
 from timezest_async.serialization.decoding import Page
 
 T = TypeVar("T")
@@ -96,6 +96,10 @@ class SerialSource(QuerySource[T]):
             except PaginationError as error:  # the service began again, or this is a loop
                 await self._go_on_without_cursor(error)
                 continue
+            if self.backwards and cursor == self._left:
+                # It was asked for from further back. What was passed there is known by ids, if it has any.
+                new = (one for one in checked.data if has_id(one) or not _is_behind(cursor, one))
+                checked = checked.with_data(new)
             if not await self._leads_on(cursor, checked):
                 await self._go_on_without_cursor(begun_again())
                 continue
@@ -128,12 +132,14 @@ class SerialSource(QuerySource[T]):
             return None if onward is None else self._reader.first_url(*onward)
         if cursor.since is not None:
             return self._reader.first_url(self._query, cursor.since, backwards=True)
+
+        def was_passed(one: Any) -> bool:
+            return has_id(one) and _is_behind(cursor, one)
+
         # Only a cursor leads to newer records: that of the newest one that is there of those passed.
         for query in (self._query, Query()):
             onward = cursor.onward(query)
-            passed = (
-                None if onward is None else await find(self._reader, onward[0], partial(_is_behind, cursor))
-            )
+            passed = None if onward is None else await find(self._reader, onward[0], was_passed)
             if passed is not None:
                 return self._reader.first_url(self._query, passed.id, backwards=True)
         return None
@@ -173,7 +179,12 @@ class SerialSource(QuerySource[T]):
         missed = await find(
             self._reader,
             between,
-            lambda one: one.created_at is not None and start <= one.created_at <= end and one.id not in known,
+            lambda one: (
+                has_id(one)
+                and one.id not in known
+                and one.created_at is not None
+                and start <= one.created_at <= end
+            ),
         )
         return missed is not None
 
