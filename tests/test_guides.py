@@ -13,6 +13,7 @@ from timezest_async.cli.application import app
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [
+    ROOT / "CONTRIBUTING.md",
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
