@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import pytest
 
 FULL = bool(os.environ.get("TIMEZEST_FULL"))
 
@@ -19,3 +23,14 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()
 def stopped_clock() -> float:
     """Give the sandbox one moment for ever: sample data depend on it, and so would what tests find."""
     return NOON
+
+
+def needs(module: str, extra: str) -> Any:
+    """Import what an extra brings; without it skip by name, or fail where TIMEZEST_REQUIRE_EXTRAS is 1."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        reason = f"{module} is not installed: pip install 'timezest-async[{extra}]'"
+        if os.environ.get("TIMEZEST_REQUIRE_EXTRAS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason, allow_module_level=True)
