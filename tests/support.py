@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -25,12 +26,21 @@ def stopped_clock() -> float:
     return NOON
 
 
+def lacks(reason: str) -> NoReturn:
+    """Skip what this machine lacks something for; fail where TIMEZEST_REQUIRE is `all`, as in CI."""
+    if os.environ.get("TIMEZEST_REQUIRE") == "all":
+        pytest.fail(f"{reason}, and TIMEZEST_REQUIRE=all demands it")
+    pytest.skip(reason, allow_module_level=True)
+
+
 def needs(module: str, extra: str) -> Any:
-    """Import what an extra brings; without it skip by name, or fail where TIMEZEST_REQUIRE_EXTRAS is 1."""
+    """Import what an extra brings."""
     try:
         return import_module(module)
     except ModuleNotFoundError:
-        reason = f"{module} is not installed: pip install 'timezest-async[{extra}]'"
-        if os.environ.get("TIMEZEST_REQUIRE_EXTRAS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason, allow_module_level=True)
+        lacks(f"{module} is not installed: pip install 'timezest-async[{extra}]'")
+
+
+def needs_program(name: str) -> str:
+    """Find a program that a package of the same name brings on Debian."""
+    return shutil.which(name) or lacks(f"{name} is not installed: apt-get install {name}")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
+
+from tests.support import needs_program
 
 _FLAGS = (
     "--headless",
@@ -25,16 +26,6 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-port=0",
 )
-
-
-def executable() -> str:
-    """Find Chromium; without it the test is skipped, or fails where TIMEZEST_REQUIRE_CHROMIUM is 1."""
-    if found := shutil.which("chromium") or shutil.which("chromium-browser"):
-        return found
-    reason = "there is no Chromium here: apt-get install chromium"
-    if os.environ.get("TIMEZEST_REQUIRE_CHROMIUM") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 class Tab:
@@ -105,7 +96,7 @@ class Tab:
 @contextlib.asynccontextmanager
 async def open_tab(profile: Path) -> AsyncIterator[Tab]:
     """Start Chromium with a new profile; it ends with the block."""
-    program = executable()
+    program = shutil.which("chromium-browser") or needs_program("chromium")
     with (profile.parent / "chromium.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),

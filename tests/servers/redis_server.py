@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,8 +10,9 @@ import time
 from types import TracebackType
 from typing import Self, cast
 
-import pytest
 import redis
+
+from tests.support import needs_program
 
 
 class RedisServer:
@@ -70,11 +70,7 @@ class RedisServer:
             self._process = None
 
     def __enter__(self) -> Self:
-        if shutil.which("redis-server") is None:
-            reason = "redis-server is not installed (Debian: apt-get install redis-server)"
-            if os.environ.get("TIMEZEST_REQUIRE_REDIS") == "1":
-                pytest.fail(f"{reason}, and TIMEZEST_REQUIRE_REDIS=1 demands it")
-            pytest.skip(reason)
+        needs_program("redis-server")
         try:
             self.start()
         except BaseException:

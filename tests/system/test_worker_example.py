@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import re
 import signal
@@ -16,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.servers.redis_server import RedisServer
-from tests.support import FULL
+from tests.support import FULL, needs
 from timezest_async.sandbox import AnswerLost, DropMidBody, Sandbox
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "worker"
@@ -37,14 +36,6 @@ async def sandbox() -> AsyncIterator[Sandbox]:
             )
         sandbox.faults.script(POST, [None, AnswerLost(), DropMidBody()])
         yield sandbox
-
-
-def needs(module: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        reason = f"{module} is not installed (extra: worker)"
-        if os.environ.get("TIMEZEST_REQUIRE_QUEUES") == "1":
-            pytest.fail(f"{reason}, and TIMEZEST_REQUIRE_QUEUES=1 demands it")
-        pytest.skip(reason)
 
 
 async def run(sandbox: Sandbox, redis: str, *arguments: str, folder: Path = EXAMPLE) -> Any:
@@ -95,7 +86,7 @@ async def test_a_plain_queue(sandbox: Sandbox, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.asyncio
 @pytest.mark.skipif(not FULL, reason="streaq takes half a minute: set TIMEZEST_FULL=1")
 async def test_streaq_over_redis(sandbox: Sandbox) -> None:
-    needs("streaq")
+    needs("streaq", "worker")
     with RedisServer() as server:
         enqueue = await run(sandbox, server.url, "fleet.py", "enqueue", *TICKETS, *TICKETS, POISON)
         output, _ = await enqueue.communicate()
@@ -123,7 +114,7 @@ async def test_streaq_over_redis(sandbox: Sandbox) -> None:
 @pytest.mark.asyncio
 @pytest.mark.skipif(not FULL, reason="dramatiq takes half a minute: set TIMEZEST_FULL=1")
 async def test_dramatiq_over_redis(sandbox: Sandbox, tmp_path: Path) -> None:
-    needs("dramatiq")
+    needs("dramatiq", "worker")
     (tmp_path / "actors.py").write_text(ACTORS)
     (tmp_path / "give.py").write_text(
         "import sys, actors\nfor ticket in sys.argv[1:]:\n    actors.request_for.send(ticket)\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -11,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import needs
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -57,9 +58,7 @@ CHECKERS = {"mypy": errors_of_mypy, "pyright": errors_of_pyright}
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_checkers_reject_the_marked_lines_only(checker: str, name: str) -> None:
-    if importlib.util.find_spec(checker) is None:
-        assert not os.environ.get("TIMEZEST_REQUIRE_CHECKERS"), f"{checker} is not installed"
-        pytest.skip(f"{checker} is not installed: it comes with the extra `lint`")
+    needs(checker, "lint")
     program = HERE / name
     lines = program.read_text().splitlines()
     marked = {number for number, line in enumerate(lines, start=1) if line.endswith("# reject")}
@@ -71,9 +70,7 @@ def test_checkers_reject_the_marked_lines_only(checker: str, name: str) -> None:
 
 @pytest.mark.timeout(300)
 def test_nearly_every_public_type_is_known_without_guessing() -> None:
-    if importlib.util.find_spec("pyright") is None:
-        assert not os.environ.get("TIMEZEST_REQUIRE_CHECKERS"), "pyright is not installed"
-        pytest.skip("pyright is not installed: it comes with the extra `lint`")
+    needs("pyright", "lint")
     # Pyright looks for the package with the Python that is first on PATH, whatever --pythonpath says.
     folder = str(Path(sys.executable).parent)
     output = run(
