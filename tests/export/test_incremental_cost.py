@@ -96,3 +96,23 @@ async def test_what_names_do_not_show_is_read_within_a_day(
             old: ChangeKind.UPDATED,
             live[-2]: ChangeKind.VANISHED,
         }
+
+
+@pytest.mark.asyncio
+async def test_what_does_not_match_yet_is_asked_for_by_name_from_the_first_run_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental_run, "_FEW_PAGES", 0)
+    async with (
+        Sandbox(clock=lambda: NOON) as sandbox,
+        TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(1_000_000, 1.0)) as client,
+    ):
+        sandbox.add_many(changing_account.records(2_000, random.Random(3)))
+        path = tmp_path / "sent.jsonl"
+        job = export.IncrementalExport(client, path, tmp_path / "state", filter="status = sent")
+        had = (await job.run()).created
+        assert had == sum(one["status"] == "sent" for one in sandbox.records())
+        old = [one["id"] for one in sandbox.records() if one["status"] == "new"][-1]
+        sandbox.update(old, status="sent", updated_at=NOON + 1)
+        assert (await job.run()).changes == {old: ChangeKind.CREATED}
+        assert latest(path).keys() == {one["id"] for one in sandbox.records() if one["status"] == "sent"}

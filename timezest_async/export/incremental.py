@@ -305,6 +305,9 @@ class IncrementalExport:
             seen[request_id] = one
         known = attrs.evolve(known, records=count, length=target.stat().st_size, spreads=spreads)
         known = attrs.evolve(known, digest=fingerprint(target, kind, known))
+        if known.settled is not None:
+            # The filter is on what may change: all that is open is yet to be read.
+            return watching(known, seen, high_water, self._overlap, None, tells_times=False)
         known = attrs.evolve(known, thorough_at=int(time.time()))
         tells_times = "selected_start_time" in known.columns
         return watching(known, seen, high_water, self._overlap, now, tells_times=tells_times)

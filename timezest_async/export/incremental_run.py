@@ -197,7 +197,7 @@ def watching(
     seen: Mapping[str, KnownRequest],
     high_water: int,
     overlap: timedelta,
-    now: datetime,
+    now: datetime | None,
     *,
     tells_times: bool = True,
 ) -> IncrementalState:
@@ -208,11 +208,11 @@ def watching(
         seen: What was seen, by id.
         high_water: The latest ``created_at``.
         overlap: How far before it "recent" begins.
-        now: The service's time.
+        now: The service's time; None where all that is open is to be followed.
         tells_times: Whether what was seen tells when appointments start.
     """
     since, booked_since = recent_since(high_water, overlap), recent_since(high_water, _BOOKED_OVERLAP)
-    settled_before = int((now - GRACE).timestamp())
+    settled_before = None if now is None else int((now - GRACE).timestamp())
     kept = {
         name: one
         for name, one in seen.items()
