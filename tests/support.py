@@ -15,7 +15,7 @@ FULL = bool(os.environ.get("TIMEZEST_FULL"))
 
 def examples(count: int) -> int:
     """Scale a randomized count: the full one under TIMEZEST_FULL, else a tenth; less of those from 1,000."""
-    return count if FULL else max(1, count // (50 if count >= 100_000 else 20 if count >= 1_000 else 10))
+    return count if FULL else max(1, count // (100 if count >= 10_000 else 40 if count >= 1_000 else 10))
 
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()

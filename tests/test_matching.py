@@ -213,7 +213,7 @@ def test_agrees_with_three_valued_logic() -> None:
             seen[expected] += 1
             assert expression.matches(record) is (expected is True), (expression, record)
             assert (~expression).matches(record) is (expected is False), (expression, record)
-    assert min(seen.values()) > 500
+    assert min(seen.values()) > sum(seen.values()) // 20
 
 
 SERVICE = AssociatedEntity.connectwise_psa_service_ticket(id=7, number="#1234")

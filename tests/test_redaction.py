@@ -25,7 +25,7 @@ def test_every_spelling_is_seen_by_the_search(spelling: str) -> None:
 
 
 @given(key=keys, spelling=st.sampled_from(sorted(SPELLINGS)), before=around, after=around)
-@settings(max_examples=support.examples(200), deadline=None)
+@settings(max_examples=support.examples(200))
 def test_a_key_in_any_spelling_is_redacted(key: str, spelling: str, before: str, after: str) -> None:
     redacted = redact(f"{before} {SPELLINGS[spelling](key)} {after}", key)
     assert MASK in redacted
@@ -33,7 +33,7 @@ def test_a_key_in_any_spelling_is_redacted(key: str, spelling: str, before: str,
 
 
 @given(key=keys, spelling=st.sampled_from(sorted(SPELLINGS)), before=around, cut=st.integers(0, 400))
-@settings(max_examples=support.examples(200), deadline=None)
+@settings(max_examples=support.examples(200))
 def test_a_key_that_a_cut_goes_through_is_redacted(key: str, spelling: str, before: str, cut: int) -> None:
     text = f"{before} {SPELLINGS[spelling](key)}"
     redacted = redact(text[:cut], key)
@@ -41,7 +41,7 @@ def test_a_key_that_a_cut_goes_through_is_redacted(key: str, spelling: str, befo
 
 
 @given(key=keys, text=st.text(max_size=200))
-@settings(max_examples=support.examples(200), deadline=None)
+@settings(max_examples=support.examples(200))
 def test_what_is_not_the_key_stays(key: str, text: str) -> None:
     if not any(key.lower()[start : start + 3] in text.lower() for start in range(len(key))):
         assert redact(text, key) == text

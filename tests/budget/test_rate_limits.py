@@ -81,7 +81,7 @@ FATES = st.lists(
 
 
 @given(FATES, st.integers(1, 8), st.floats(0.5, 5.0), st.integers(0, 2**32), st.integers(1, 12))
-@settings(max_examples=support.examples(1000), deadline=None)
+@settings(max_examples=support.examples(1000))
 def test_no_window_holds_more_than_the_limit_and_nothing_is_stranded(
     fates: list[tuple[float, str]], limit: int, period: float, seed: int, tasks: int
 ) -> None:
@@ -147,7 +147,7 @@ def test_an_hour_of_greed_uses_99_percent_of_the_budget(latency: float) -> None:
 
 
 @given(st.lists(st.sampled_from(["wait", "cancel"]), min_size=1, max_size=40), st.integers(1, 4))
-@settings(max_examples=support.examples(300), deadline=None)
+@settings(max_examples=support.examples(300))
 def test_slots_go_to_who_waits_longest(plan: list[str], limit: int) -> None:
     async def main() -> None:
         limiter = limiter_of(limit, 1.0)
@@ -229,7 +229,7 @@ def test_the_wait_is_foretold() -> None:
     gaps=st.lists(st.floats(0, 8), max_size=6),
     ahead=st.integers(0, 12),
 )
-@settings(max_examples=support.examples(60), deadline=None)
+@settings(max_examples=support.examples(60))
 def test_the_wait_behind_others_is_foretold(limit: int, share: int, gaps: list[float], ahead: int) -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time

@@ -21,7 +21,6 @@ LIMIT, PERIOD = 18, 6.0
 KEYS = [f"timezest:{{simulated}}:{part}" for part in ("terms", "slots", "line", "clients")]
 SETTINGS = settings(
     max_examples=support.examples(50),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -176,7 +176,6 @@ FATES = st.lists(
 )
 @settings(
     max_examples=support.examples(1000),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_window_holds_more_than_the_limit_and_nothing_is_stranded(
@@ -281,8 +280,7 @@ def test_greed_uses_99_percent_of_the_budget(link: redis.Redis, processes: int) 
 )
 @settings(
     max_examples=support.examples(200),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_slots_go_to_who_waits_longest_in_whichever_process(
     link: redis.Redis, plan: list[tuple[int, str]], limit: int
@@ -522,7 +520,6 @@ def test_out_of_touch_a_process_goes_on_with_its_share_and_owns_up_afterwards(li
 @given(refuses_for=st.floats(0.0, 60.0), calls=st.integers(1, 40), seed=st.integers(0, 2**32))
 @settings(
     max_examples=support.examples(100),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_refusals_that_say_nothing_stop_every_process_and_cost_little(

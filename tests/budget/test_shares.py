@@ -16,7 +16,7 @@ from timezest_async.errors import BudgetExhaustedError, ConfigurationError
 
 
 @given(FATES, st.integers(2, 8), st.data(), st.integers(0, 2**32))
-@settings(max_examples=support.examples(500), deadline=None)
+@settings(max_examples=support.examples(500))
 def test_no_window_of_a_share_holds_more_than_it_and_nothing_is_stranded(
     fates: list[tuple[float, str]], limit: int, data: st.DataObject, seed: int
 ) -> None:

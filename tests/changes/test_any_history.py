@@ -231,5 +231,5 @@ def test_replaying_the_changes_gives_the_services_state(
         monkeypatch.setattr(watching, "_LOOKING", 1)
     machine = type("Machine", (Histories,), {"page_size": page_size})
     with stamina.set_testing(True, attempts=2):
-        machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20, deadline=None)
+        machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20)
         machine.TestCase().runTest()

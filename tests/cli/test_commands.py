@@ -63,7 +63,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_demo_shows_the_main_job() -> None:
     result = subprocess.run(
-        [*COMMAND, "demo"], capture_output=True, text=True, env=ENVIRONMENT, timeout=30, check=False
+        [*COMMAND, "demo"], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False
     )
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -88,7 +88,7 @@ def test_an_interrupted_stream_ends_with_130() -> None:
         while "Booked in the last year" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
 
@@ -250,7 +250,7 @@ def test_the_sandbox_serves_until_it_is_interrupted() -> None:
         ) as answer:
             assert len(json.load(answer)["data"]) == 20
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 

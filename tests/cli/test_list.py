@@ -202,7 +202,7 @@ names = st.text("aé漢😀\x1b\u202e[/]", max_size=30)
 
 
 @given(st.lists(st.tuples(names, names, names), max_size=5), st.integers(60, 150))
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_a_table_fits_the_terminal_and_cuts_nothing_but_names(
     rows: list[tuple[str, str, str]], width: int
 ) -> None:

@@ -72,6 +72,7 @@ def test_there_is_a_case_for_every_command() -> None:
 def test_a_signal_at_any_moment_ends_it_with_130(command: str, tmp_path: Path) -> None:
     chance = random.Random(command)
     with serving(records=100, latency=0.05) as service:
+        service.do(lambda sandbox: sandbox.add(id="sreq_1"))
         for number in range(support.examples(40) if support.FULL else 1):
             with started(tmp_path, command, *COMMANDS[command], base_url=service.base_url) as process:
                 time.sleep(0 if number == 1 else chance.uniform(0, 0.8))

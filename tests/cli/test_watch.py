@@ -118,6 +118,6 @@ def test_it_goes_on_until_it_is_stopped(service: Served, tmp_path: Path) -> None
         service.do(lambda sandbox: sandbox.close_request("sreq_1"))
         assert json.loads(process.stdout.readline())["kind"] == "closed"
         process.terminate()
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=60)
     assert (process.returncode, rest) == (130, "")
     assert KEY not in errors

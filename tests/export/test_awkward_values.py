@@ -209,7 +209,7 @@ def in_csv(row: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, int) else value or None for name, value in row.items()}
 
 
-@settings(max_examples=support.examples(150), deadline=None)
+@settings(max_examples=support.examples(150))
 @given(drawn=st.lists(wires(), max_size=4))
 def test_whatever_is_read_is_written_and_read_back(
     drawn: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory

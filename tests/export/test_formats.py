@@ -58,7 +58,7 @@ async def fill(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
 async def test_a_file_holds_exactly_the_services_records(
     client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, ending: str
 ) -> None:
-    stored = await fill(sandbox, 100_000 if support.FULL else 2_000)
+    stored = await fill(sandbox, 20_000 if support.FULL else 1_000)
     path = tmp_path / f"out.{ending}"
     job = export.ExportJob(client.scheduling_requests.list(), path, batch_size=600)
     summary = await job.run()

@@ -32,8 +32,8 @@ from timezest_async.sandbox import (
 )
 
 ENDINGS = ["jsonl", "csv.gz", "jsonl.zst", "parquet", "sqlite", "duckdb"]
-RECORDS = 6_000 if support.FULL else 3_000
-KILLS = 30 if support.FULL else 2
+RECORDS = 6_000 if support.FULL else 1_500
+KILLS = 30 if support.FULL else 1
 BATCH = 100
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -145,6 +145,8 @@ async def test_a_crash_at_every_step_of_the_end_is_mended(
                 await export.ExportJob.resume(client, path).run()
         assert readers.read(path) == readers.expected(full.records()[:45], path)
         assert readers.names_in(tmp_path) == [path.name]
+        if left > 0:  # there was no such call: nor would there be a later one
+            break
 
 
 @pytest.mark.asyncio(loop_scope="module")

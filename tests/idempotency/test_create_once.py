@@ -348,11 +348,11 @@ async def test_of_many_at_once_one_creates(
 
 @pytest.mark.asyncio
 async def test_who_waits_for_the_budget_keeps_the_key(sandbox: Sandbox) -> None:
-    journal = MemoryJournal(lease=0.15)
-    async with client_of(sandbox, rate_limiter=RateLimiter(1, 0.6, margin=0.0)) as client:
+    journal = MemoryJournal(lease=0.5)
+    async with client_of(sandbox, rate_limiter=RateLimiter(1, 1.6, margin=0.0)) as client:
         await client.scheduling_requests.list().to_list()
         waiting = asyncio.create_task(once(client, journal))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.0)
         with pytest.raises(IntentBusyError):
             await once(client, journal)
         assert (await waiting).how == "created"

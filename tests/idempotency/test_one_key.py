@@ -100,7 +100,6 @@ def test_two_workers_never_create_twice_for_a_key() -> None:
         settings=settings(
             max_examples=examples(1_000),
             stateful_step_count=12,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

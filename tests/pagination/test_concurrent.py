@@ -42,7 +42,7 @@ def make(distances: list[int]) -> list[dict[str, Any]]:
     ),
     page_sizes=st.sampled_from([[20], [20, 20, 3, 0, 20], [1], [7]]),
 )
-@settings(max_examples=support.examples(1500), deadline=None)
+@settings(max_examples=support.examples(1500))
 def test_the_same_records_in_the_same_order(
     distances: list[int], concurrency: Any, seed: int, limit: int | None, filter: Any, page_sizes: list[int]
 ) -> None:
@@ -70,7 +70,7 @@ def test_the_same_records_in_the_same_order(
     failing=st.one_of(st.none(), st.integers(0, 25)),
     use_or=st.booleans(),
 )
-@settings(max_examples=support.examples(1500), deadline=None)
+@settings(max_examples=support.examples(1500))
 def test_resuming_completes_exactly(
     distances: list[int],
     concurrency: int,

@@ -71,7 +71,7 @@ FILTERS: dict[str, Any] = {
 HOWS: list[dict[str, Any]] = [{}, {"concurrency": 4}, {"ending_before": "sreq_149"}]
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(
     gone=st.sampled_from(sorted(ERRORS)),
     filter=st.sampled_from(sorted(FILTERS)),
@@ -123,7 +123,7 @@ def test_nothing_is_lost_or_doubled(
         assert got == wanted
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     gone=st.sampled_from(sorted(ERRORS)),
     seed=st.integers(0, 2**32),

@@ -62,7 +62,7 @@ def parameters(query: str, *, filters: bool) -> list[tuple[str, str]]:
     return [one for one in parse_qsl(query, keep_blank_values=True) if (one[0] == "filter") is filters]
 
 
-@settings(max_examples=examples(2_000), deadline=None)
+@settings(max_examples=examples(2_000))
 @given(
     text=st.sampled_from(TEXTS),
     cursor=st.sampled_from([{}, {"starting_after": "sreq_1"}, {"ending_before": "sreq_1"}]),
@@ -121,7 +121,7 @@ RECORDS = [
 NARROW = ["filter lost", "filter altered", "filter cut short", "bare", "absolute path", "as it is"]
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     spoil=st.sampled_from(NARROW),
     filter=st.sampled_from(
@@ -165,7 +165,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=examples(5_000), deadline=None)
+@settings(max_examples=examples(5_000))
 @given(link=texts)
 def test_any_text_leads_along_our_query_or_is_refused(link: str) -> None:
     page_url = LIST.with_query({"filter": TEXTS[0]})
@@ -179,7 +179,7 @@ def test_any_text_leads_along_our_query_or_is_refused(link: str) -> None:
     assert url.query.getall("filter") == [TEXTS[0]]
 
 
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(500))
 @given(
     link=texts | st.sampled_from([5, True, {}, [], 1.5, ["?a=b"]]),
     how=st.sampled_from(

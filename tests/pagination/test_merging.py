@@ -65,7 +65,7 @@ def by_second(records: Any) -> list[tuple[int, set[str]]]:
     stop=st.integers(0, 90),
     backwards=st.booleans(),
 )
-@settings(max_examples=support.examples(2000), deadline=None)
+@settings(max_examples=support.examples(2000))
 def test_merging_is_the_evaluators_list_and_resumes(
     situation: Any, page_size: int, stop: int, *, backwards: bool
 ) -> None:
@@ -106,7 +106,7 @@ def test_merging_is_the_evaluators_list_and_resumes(
 
 
 @given(situation=situations(), backwards=st.booleans())
-@settings(max_examples=support.examples(1000), deadline=None)
+@settings(max_examples=support.examples(1000))
 def test_each_query_keeps_its_order_within_a_second(situation: Any, *, backwards: bool) -> None:
     records, filter = situation
     arguments: dict[str, Any] = {"ending_before": "sreq_9999"} if backwards else {}

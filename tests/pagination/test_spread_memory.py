@@ -44,7 +44,7 @@ def learnt(times: Sequence[int], floor: int | None = None) -> Spread | None:
 
 
 @given(distances, distances, st.integers(2, 9), st.integers(0, 2**32), st.sampled_from([0, 5_000, 10**8]))
-@settings(max_examples=support.examples(1_000), deadline=None)
+@settings(max_examples=support.examples(1_000))
 def test_a_list_that_has_changed_since_is_read_in_full(
     before: list[int], after: list[int], concurrency: int, seed: int, back: int
 ) -> None:

@@ -70,7 +70,7 @@ async def test_every_count_comes_once_and_in_order(sandbox: Sandbox, client: Tim
         end=st.sampled_from(["null", "empty", "absent"]),
     ),
 )
-@settings(max_examples=support.examples(600), deadline=None)
+@settings(max_examples=support.examples(600))
 def test_page_shapes_lose_nothing(count: int, sizes: list[int], shape: NextPageShape) -> None:
     async def run() -> None:
         async with (
@@ -108,7 +108,7 @@ SHAPES = {
     shape=st.sampled_from(sorted(SHAPES)),
     backwards=st.booleans(),
 )
-@settings(max_examples=support.examples(3000), deadline=None)
+@settings(max_examples=support.examples(3000))
 def test_any_page_sizes_and_links(count: int, sizes: list[int], shape: str, *, backwards: bool) -> None:
     sequence = cycle(sizes)
     service = Service(RECORDS[: count + 1], page_size=lambda: next(sequence), links=SHAPES[shape])
@@ -395,7 +395,7 @@ async def test_a_stopped_iteration_says_so_rather_than_seeming_complete() -> Non
     way=st.sampled_from(["records", "pages", "batches"]),
     through_text=st.booleans(),
 )
-@settings(max_examples=support.examples(2000), deadline=None)
+@settings(max_examples=support.examples(2000))
 def test_resuming_completes_exactly(
     stop: int, failing: int | None, way: str, *, backwards: bool, through_text: bool
 ) -> None:

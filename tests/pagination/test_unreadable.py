@@ -64,7 +64,7 @@ async def read(service: Service, **how: Any) -> tuple[list[str], list[Any]]:
 spoils = st.dictionaries(st.integers(0, 119), st.sampled_from(SPOILED), min_size=1, max_size=5)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(spoiled=spoils, concurrency=st.sampled_from([1, 4]), both=st.booleans())
 def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(
     *, spoiled: dict[int, Any], concurrency: int, both: bool
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(
     assert len(with_id) == len(set(with_id))
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @example(spoiled={0: {"id": 5}}, backwards=True, concurrency=1)  # the list's newest, whose id nobody knows
 @given(spoiled=spoils, backwards=st.booleans(), concurrency=st.sampled_from([1, 4]))
 def test_a_raised_one_is_passed_by_its_checkpoint(

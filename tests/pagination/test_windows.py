@@ -182,7 +182,7 @@ def hinted_services(draw: st.DrawFn) -> tuple[Service, dict[str, Any]]:
 
 
 @given(hinted_services(), shapes, st.sampled_from([0.0, 0.3]))
-@settings(max_examples=support.examples(4_000), deadline=None)
+@settings(max_examples=support.examples(4_000))
 def test_equals_the_serial_list(
     hinted: tuple[Service, dict[str, Any]], shape: dict[str, Any], faults: float
 ) -> None:
@@ -195,7 +195,7 @@ def test_equals_the_serial_list(
 
 
 @given(hinted_services(), shapes, st.sampled_from([0.0, 0.2]))
-@settings(max_examples=support.examples(3_000), deadline=None)
+@settings(max_examples=support.examples(3_000))
 def test_goes_on_exactly_where_it_was_left(
     hinted: tuple[Service, dict[str, Any]], shape: dict[str, Any], inserts: float
 ) -> None:
@@ -208,7 +208,7 @@ def test_goes_on_exactly_where_it_was_left(
 
 
 @given(services, shapes, st.sampled_from([0.0, 0.2]))
-@settings(max_examples=support.examples(2_000), deadline=None)
+@settings(max_examples=support.examples(2_000))
 def test_short_and_empty_pages_are_not_the_end(
     service: Service, shape: dict[str, Any], restarts: float
 ) -> None:
@@ -218,7 +218,7 @@ def test_short_and_empty_pages_are_not_the_end(
 
 
 @given(services, shapes, st.sampled_from([0.0, 0.2]))
-@settings(max_examples=support.examples(2_000), deadline=None)
+@settings(max_examples=support.examples(2_000))
 def test_pages_out_of_order_lose_and_double_nothing(
     service: Service, shape: dict[str, Any], restarts: float
 ) -> None:
@@ -228,7 +228,7 @@ def test_pages_out_of_order_lose_and_double_nothing(
 
 
 @given(services, shapes)
-@settings(max_examples=support.examples(1_000), deadline=None)
+@settings(max_examples=support.examples(1_000))
 def test_a_service_that_ignores_the_bounds_costs_time_but_no_record(
     service: Service, shape: dict[str, Any]
 ) -> None:

@@ -113,7 +113,7 @@ _REQUEST = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=support.examples(1_000), deadline=None)
+@settings(max_examples=support.examples(1_000))
 @given(
     records=st.lists(_REQUEST, max_size=30),
     zone=st.sampled_from([ZoneInfo("UTC"), LONDON, ZoneInfo("Pacific/Auckland")]),
@@ -130,7 +130,7 @@ _NO_ARRAYS: plain.Wire = {"associated_entities": [], "resources": [], "scheduled
 _BOUND = st.sampled_from(["<", "<=", ">=", ">", "=="])
 
 
-@settings(max_examples=support.examples(1_000), deadline=None)
+@settings(max_examples=support.examples(1_000))
 @given(
     bounds=st.lists(st.lists(st.tuples(_BOUND, _MOMENT), min_size=1, max_size=3), min_size=1, max_size=3),
     created=st.lists(_MOMENT, max_size=20),

@@ -68,7 +68,7 @@ def test_what_a_spreadsheet_would_run_is_defused(start: str) -> None:
     assert unescape_formula(f"1{start}") == f"1{start}"
 
 
-@settings(max_examples=support.examples(2_000), deadline=None)
+@settings(max_examples=support.examples(2_000))
 @given(st.text(st.sampled_from("'=\uff1d;\n\r\t\x00\ufeff ,\"aü") | st.characters(exclude_categories=["Cs"])))
 def test_any_cell_comes_back_as_it_was(text: str) -> None:
     assert unescape_formula(escape_formula(text)) == text

@@ -160,7 +160,7 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
     assert "No requests" in page.text["p"]
 
 
-@settings(max_examples=support.examples(2_000), deadline=None)
+@settings(max_examples=support.examples(2_000))
 @given(st.text())
 def test_text_survives_a_parser(text: str) -> None:
     made = markup.element("p", text, title=text)

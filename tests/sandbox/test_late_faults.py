@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from timezest_async import ConfigurationError, F, OutcomeUnknownError, TimeZestClient
-from timezest_async.sandbox import ActsLate, ListLag, Sandbox
+from timezest_async.sandbox import ActsLate, ListLag, Sandbox, history
 
-SOON = 0.05
 WANTED = {
     "appointment_type_id": "apty_visit",
     "trigger_mode": "pod",
@@ -19,10 +18,20 @@ WANTED = {
 }
 
 
-async def later(sandbox: Sandbox, count: int) -> None:
-    async with asyncio.timeout(5):
-        while len(sandbox.records()) != count:
-            await asyncio.sleep(0.01)
+class Moments:
+    """A clock that stands still."""
+
+    now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
+    moments = Moments()
+    monkeypatch.setattr(history, "time", moments)
+    return moments
 
 
 @pytest.mark.asyncio
@@ -30,11 +39,13 @@ async def test_a_create_happens_after_its_connection_was_closed(
     sandbox: Sandbox, client: TimeZestClient
 ) -> None:
     sandbox.add(object="agent", id="agnt_sam")
-    sandbox.faults.script("POST /scheduling_requests", [ActsLate(SOON)])
+    sandbox.faults.script("POST /scheduling_requests", [ActsLate(0.5)])
     with pytest.raises(OutcomeUnknownError):
         await client.scheduling_requests.create(**WANTED)
     assert not sandbox.records()
-    await later(sandbox, 1)
+    while not sandbox.records():
+        await asyncio.sleep(0.01)
+    assert len(sandbox.records()) == 1
     assert sandbox.faults.pending == 0
 
 
@@ -47,26 +58,27 @@ async def test_what_is_to_happen_later_ends_with_the_sandbox() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_late_list_shows_what_was_true_then(sandbox: Sandbox, client: TimeZestClient) -> None:
+async def test_a_late_list_shows_what_was_true_then(
+    sandbox: Sandbox, client: TimeZestClient, moments: Moments
+) -> None:
     changed = sandbox.add(status="new")["id"]
     removed = sandbox.add(status="new")["id"]
 
     async def shown(filter: object = None) -> set[str]:
         return {one.id for one in await client.scheduling_requests.list(filter).to_list()}  # type: ignore[arg-type]
 
-    await asyncio.sleep(SOON)
+    moments.now += 10
     added = sandbox.add(status="sent")["id"]
     sandbox.update(changed, status="sent")
     sandbox.remove(removed)
     assert await shown() == {changed, added}
-    sandbox.faults.randomly(1.0, [ListLag(SOON)], route="GET /scheduling_requests")
-    assert await shown() == {changed, removed}
-    sandbox.faults.clear()
-    sandbox.faults.randomly(1.0, [ListLag(SOON / 2)], route="GET /scheduling_requests")
-    assert await shown(F.status == "new") == {changed, removed}
-    async with asyncio.timeout(5):
-        while await shown() != {changed, added}:
-            await asyncio.sleep(0.01)
+    sandbox.faults.randomly(1.0, [ListLag(5)], route="GET /scheduling_requests")
+    for passed in (0, 4.9):
+        moments.now += passed
+        assert await shown() == {changed, removed}
+        assert await shown(F.status == "new") == {changed, removed}
+    moments.now += 0.2
+    assert await shown() == {changed, added}
     assert await shown(F.status == "new") == set()
     sandbox.faults.clear()
     sandbox.faults.script("GET /scheduling_requests", [ListLag(3600)])
@@ -74,11 +86,11 @@ async def test_a_late_list_shows_what_was_true_then(sandbox: Sandbox, client: Ti
 
 
 @pytest.mark.asyncio
-async def test_a_late_list_has_pages_too(client: TimeZestClient, sandbox: Sandbox) -> None:
+async def test_a_late_list_has_pages_too(sandbox: Sandbox, client: TimeZestClient, moments: Moments) -> None:
     sandbox.add_many({"status": "new", "created_at": 1_700_000_000 + number} for number in range(45))
-    await asyncio.sleep(SOON)
+    moments.now += 10
     sandbox.add_many({"status": "new", "created_at": 1_700_000_020} for _ in range(5))
-    sandbox.faults.randomly(1.0, [ListLag(SOON)])
+    sandbox.faults.randomly(1.0, [ListLag(5)])
     assert len(await client.scheduling_requests.list().to_list()) == 45
 
 

@@ -401,7 +401,7 @@ async def test_retry_after_forms(form: Any) -> None:
             assert header == (None if form == "none" else "10")
 
 
-@settings(max_examples=support.examples(2000), deadline=None)
+@settings(max_examples=support.examples(2000))
 @given(st.integers(1, 5), st.lists(st.integers(0, 4), max_size=80))
 def test_the_window_admits_all_it_can_and_never_more(limit: int, steps: list[int]) -> None:
     now, admitted = 0.0, []

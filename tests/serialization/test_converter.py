@@ -38,7 +38,7 @@ def test_the_table_names_every_field() -> None:
 
 @pytest.mark.parametrize("cls", KINDS)
 @given(data=st.data())
-@settings(max_examples=support.examples(2000), deadline=None)
+@settings(max_examples=support.examples(2000))
 def test_any_record_survives_the_round_trip(cls: Any, data: st.DataObject) -> None:
     wire = data.draw(wires(cls))
     record = structure(wire, cls)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests import support
 from tests.system.leaks import leaks
 from tests.system.storms import seeds
 from timezest_async import (
@@ -171,8 +172,9 @@ def test_every_create_is_accounted_for(
                 found += len(candidates)
         abandoned = sum(made[ticket] for ticket in ledger.cancelled)
         assert len(sandbox.records()) == len(ledger.done) + found + abandoned
-        assert found
-        assert len(ledger.unknown) > found
+        if support.FULL:  # of fewer creates, none may have met with some of the fates
+            assert found
+            assert len(ledger.unknown) > found
         check_resending(sandbox)
 
     asyncio.run(main())
@@ -185,5 +187,5 @@ def check_resending(sandbox: Sandbox) -> None:
         if seen.method == "POST":
             number = json.loads(seen.body)["associated_entities"][0]["number"]
             sent.setdefault(number, []).append(seen.status)
-    assert any(len(statuses) > 1 for statuses in sent.values())
+    assert not support.FULL or any(len(statuses) > 1 for statuses in sent.values())
     assert all(set(statuses[:-1]) <= {429} for statuses in sent.values())

@@ -114,7 +114,7 @@ async def test_no_window_holds_more_than_the_limit_and_nobody_stalls(case: str) 
                 while not [seen for seen in sandbox.requests_seen if seen.time > ended + 0.1]:
                     await asyncio.sleep(0.05)
                     # A window, and what settling and a busy machine take.
-                    assert time.monotonic() - ended < PERIOD + MARGIN + 3.0, "nobody sends any more"
+                    assert time.monotonic() - ended < PERIOD + MARGIN + 10.0, "nobody sends any more"
                 await asyncio.sleep(1.5 * PERIOD)
             finally:
                 end(workers)

@@ -108,7 +108,7 @@ def test_the_value_as_it_stands_can_be_had_in_quotes(text: str) -> None:
 SIGNS = "&|=<>[]{};"
 
 
-@settings(max_examples=support.examples(2_000), deadline=None)
+@settings(max_examples=support.examples(2_000))
 @given(
     st.sampled_from(["=", "==", "!=", "EQ", "NOT_EQ", "like", "not like", "in", "NOT_IN"]),
     st.text("abAB1.-#@", max_size=4),

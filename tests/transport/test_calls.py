@@ -106,7 +106,7 @@ def test_the_back_off_doubles_up_to_eight_seconds() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=support.examples(200), deadline=None)
+@settings(max_examples=support.examples(200))
 def test_the_back_off_is_spread_evenly_from_zero(seed: int) -> None:
     import random
 
@@ -180,7 +180,7 @@ def test_nobody_waits_in_vain(status: int, asked: str, deadline: float | None, *
     st.integers(1, 3),
     st.sampled_from(["GET", "POST"]),
 )
-@settings(max_examples=support.examples(2000), deadline=None)
+@settings(max_examples=support.examples(2000))
 def test_a_deadline_is_kept_whatever_happens(
     replies: list[Reply], deadline: float, timeout: float, limit: int, method: str
 ) -> None:

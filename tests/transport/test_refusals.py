@@ -79,7 +79,7 @@ def ask(transport: Transport, number: int, **arguments: Any) -> Awaitable[Any]:
 
 
 @given(st.floats(0.0, PERIOD), st.integers(1, 60), st.integers(0, 2**32), st.integers(2, 6))
-@settings(max_examples=support.examples(300), deadline=None)
+@settings(max_examples=support.examples(300))
 def test_refusals_that_say_nothing_cost_little_and_all_succeed_after_the_window(
     refuses_for: float, calls: int, seed: int, attempts: int
 ) -> None:
@@ -98,7 +98,7 @@ def test_refusals_that_say_nothing_cost_little_and_all_succeed_after_the_window(
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32))
-@settings(max_examples=support.examples(50), deadline=None)
+@settings(max_examples=support.examples(50))
 def test_given_up_after_two_windows(calls: int, seed: int) -> None:
     async def act(transports: list[Transport], service: Service) -> None:
         clock = asyncio.get_running_loop().time
@@ -184,7 +184,7 @@ def test_a_far_retry_after_is_not_waited_for_without_a_deadline() -> None:
     st.integers(1, 4),
     st.lists(st.tuples(st.floats(0.0, 3.0), st.one_of(st.none(), st.floats(0.1, 40.0))), max_size=40),
 )
-@settings(max_examples=support.examples(500), deadline=None)
+@settings(max_examples=support.examples(500))
 def test_what_the_budget_cannot_meet_it_says_at_once_and_nothing_else(
     limit: int, plan: list[tuple[float, float | None]]
 ) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import needs
+from tests.support import FULL, needs
 
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not FULL, reason="checkers take half a minute: TIMEZEST_FULL=1 runs them"),
+]
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PROGRAMS = ("accepts.py", "rejects.py")
@@ -54,7 +58,6 @@ def errors_of_pyright(program: Path) -> dict[int, str]:
 CHECKERS = {"mypy": errors_of_mypy, "pyright": errors_of_pyright}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_checkers_reject_the_marked_lines_only(checker: str, name: str) -> None:
@@ -68,7 +71,6 @@ def test_checkers_reject_the_marked_lines_only(checker: str, name: str) -> None:
     assert not {number: found[number] for number in found.keys() - marked}, "rejected"
 
 
-@pytest.mark.timeout(300)
 def test_nearly_every_public_type_is_known_without_guessing() -> None:
     needs("pyright", "lint")
     # Pyright looks for the package with the Python that is first on PATH, whatever --pythonpath says.
