@@ -23,6 +23,7 @@ SECTIONS = (
     "limiters",
     "export",
     "changes",
+    "accounts",
 )
 
 

@@ -22,10 +22,13 @@ from timezest_async.export.functions import (
 from timezest_async.export.incremental import IncrementalExport, IncrementalPlan
 from timezest_async.export.job import ExportJob, read_unfinished
 from timezest_async.export.job_state import ExportSpec, Phase, Place, ResumeState
+from timezest_async.export.many_accounts import Account, AccountSummary, export_account
 from timezest_async.export.progress import IncrementalSummary, Progress, Summary
 
 __all__ = [
     "TABLES",
+    "Account",
+    "AccountSummary",
     "Column",
     "Compression",
     "ExportJob",
@@ -43,6 +46,7 @@ __all__ = [
     "Summary",
     "Table",
     "choose_format",
+    "export_account",
     "read_unfinished",
     "to_csv",
     "to_duckdb",
