@@ -150,6 +150,4 @@ def require(module: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in {module, module.partition(".")[0]}:
             raise
-    raise ConfigurationError(
-        f"this format needs {module.partition('.')[0]}: pip install 'timezest-async[{extra}]'"
-    )
+    raise ConfigurationError(f"this needs {module.partition('.')[0]}: pip install 'timezest-async[{extra}]'")
