@@ -73,7 +73,7 @@ def test_a_signal_at_any_moment_ends_it_with_130(command: str, tmp_path: Path) -
     chance = random.Random(command)
     with serving(records=100, latency=0.05) as service:
         service.do(lambda sandbox: sandbox.add(id="sreq_1"))
-        for number in range(support.examples(40) if support.FULL else 1):
+        for number in range(15 if support.FULL else 1):
             with started(tmp_path, command, *COMMANDS[command], base_url=service.base_url) as process:
                 time.sleep(0 if number == 1 else chance.uniform(0, 0.8))
                 process.send_signal(chance.choice(SIGNALS))

@@ -32,8 +32,8 @@ from timezest_async.sandbox import (
 )
 
 ENDINGS = ["jsonl", "csv.gz", "jsonl.zst", "parquet", "sqlite", "duckdb"]
-RECORDS = 6_000 if support.FULL else 1_500
-KILLS = 30 if support.FULL else 1
+RECORDS = 3_000 if support.FULL else 1_500
+KILLS = 12 if support.FULL else 1
 BATCH = 100
 WORKER = Path(__file__).with_name("worker.py")
 

@@ -29,7 +29,7 @@ from timezest_async import (
 )
 from timezest_async.sandbox import Sandbox
 
-RUNS = 2_000
+RUNS = 1_200
 SHARDS = 4
 ROUGH_ROUNDS = 6
 """After so many interruptions nothing more goes wrong, so that each run ends."""

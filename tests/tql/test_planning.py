@@ -111,7 +111,7 @@ def check_meaning(rng: random.Random, tree: strategies.Tree, attributes: Any) ->
 def test_the_queries_mean_the_expression(entity: str) -> None:
     rng = random.Random(entity)
     attributes = strategies.ATTRIBUTES[entity]
-    count = support.examples(60_000 if entity == "scheduling_request" else 20_000)
+    count = support.examples(30_000 if entity == "scheduling_request" else 10_000)
     planned = 0
     for _ in range(count):
         # Few attributes at a time, so that facts meet.

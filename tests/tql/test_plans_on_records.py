@@ -56,7 +56,7 @@ def test_the_queries_find_what_the_filter_matches() -> None:
     attributes = strategies.ATTRIBUTES["scheduling_request"]
     records = [random_request(rng) for _ in range(500)]
     matched = planned = 0
-    count = support.examples(40_000)
+    count = support.examples(20_000)
     for _ in range(count):
         some = rng.sample(attributes, rng.randint(1, 4))
         expression = strategies.build(strategies.random_tree(rng, some, rng.randint(1, 10)))
