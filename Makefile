@@ -1,10 +1,11 @@
 # make demo   the main job, on the sandbox            make test   the tests
 # make lint   linters and type checkers               make bench  the benchmarks
+# make docs   the documentation site, in build/docs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/.has-cli
 	@$(BIN)/timezest demo
@@ -24,6 +25,10 @@ lint: $(VENV)/.has-lint
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.has-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
