@@ -110,7 +110,7 @@ def end(workers: list[subprocess.Popen[str]]) -> None:
 async def test_four_processes_with_wrong_clocks_use_the_budget_up_and_never_see_a_429(
     server: RedisServer, name: str
 ) -> None:
-    windows = 10 if support.FULL else 2
+    windows = 10 if support.FULL else 3
     async with Sandbox(rate_limit=(LIMIT, PERIOD), clock=time.monotonic) as sandbox:
         workers = await asyncio.to_thread(
             start_workers,
@@ -139,9 +139,9 @@ async def test_four_processes_with_wrong_clocks_use_the_budget_up_and_never_see_
     # In the time from the first to this one, the budget was to be renewed for it and all in between.
     seconds = arrived[-LIMIT] - arrived[0]
     used = (len(arrived) - LIMIT) / LIMIT * (PERIOD + MARGIN) / seconds
-    assert used >= (0.93 if windows > 2 else 0.6)  # a busy machine may be late for the only other one
-    # Every process had its turn; in one window only, the first may have had all.
-    assert windows <= 2 or min(answered) >= LIMIT
+    assert used >= (0.93 if support.FULL else 0.5)  # a busy machine may be late for the few that there are
+    # Every process had its turn; in few windows, the first may have had all.
+    assert not support.FULL or min(answered) >= LIMIT
 
 
 @pytest.mark.asyncio

@@ -221,7 +221,7 @@ RAW: dict[str, Step] = {
 @pytest.mark.parametrize("step", RAW)
 @pytest.mark.parametrize("call", ["get", "create", "list"])
 def test_whatever_comes_over_the_wire(step: str, call: str, search: Search) -> None:
-    timeout = 0.3 if step in {"silence", "drip"} else 10.0
+    timeout = 0.6 if step in {"silence", "drip"} else 10.0
 
     async def main() -> None:
         async with serving(RAW[step]) as script:

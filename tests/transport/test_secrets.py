@@ -74,7 +74,7 @@ def test_the_key_shows_nowhere(method: str, fate: str, caplog: pytest.LogCapture
 
     async def main() -> BaseException | None:
         async with serving(FATES[fate]) as script:
-            transport = Transport(api_key=KEY, base_url=script.url, timeout=0.1, hooks=listener)
+            transport = Transport(api_key=KEY, base_url=script.url, timeout=0.5, hooks=listener)
             call = transport.get("/x", route="/x", params={"filter": "a"})
             if method == "POST":
                 call.close()
