@@ -14,8 +14,9 @@ FULL = bool(os.environ.get("TIMEZEST_FULL"))
 
 
 def examples(count: int) -> int:
-    """Scale a randomized count: the full one under TIMEZEST_FULL, else a tenth; less of those from 1,000."""
-    return count if FULL else max(1, count // (100 if count >= 10_000 else 40 if count >= 1_000 else 10))
+    """Scale a randomized count: the full one under TIMEZEST_FULL, else a tenth; less of larger ones."""
+    share = next(share for least, share in ((10_000, 100), (1_000, 40), (400, 20), (0, 10)) if count >= least)
+    return count if FULL else max(1, count // share)
 
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()

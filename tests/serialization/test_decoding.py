@@ -139,7 +139,7 @@ def test_a_good_page_is_decoded_to_the_same_records(cls: Any, data: st.DataObjec
 
 @pytest.mark.parametrize("cls", LISTED)
 @given(data=st.data())
-@settings(max_examples=support.examples(1000))
+@settings(max_examples=support.examples(400))
 def test_an_odd_page_is_read_or_refused_alike(cls: Any, data: st.DataObject) -> None:
     decoder: PageDecoder[Any] = PageDecoder(cls, CONVERTER)
     slower = Slower(cls, CONVERTER)
