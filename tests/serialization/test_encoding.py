@@ -20,7 +20,7 @@ CLASSES: list[type[Record]] = [SchedulingRequest, Agent, Team]
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-@settings(max_examples=support.examples(2_000))
+@settings(max_examples=support.examples(1_000))
 @given(data=st.data())
 def test_a_form_is_encoded_as_the_records_dictionary(cls: Any, data: st.DataObject) -> None:
     record = structure(data.draw(wires(cls)), cls)
