@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import pytest_asyncio
 from tests import support
 from tests.export import readers
 from timezest_async import ConfigurationError, RateLimiter, TimeZestClient, TimeZestError, export
-from timezest_async.export import job_state as states
+from timezest_async.export import formats, job_state as states
+from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.selection import OutputOptions
 from timezest_async.sandbox import Sandbox, Status
 
 ENDINGS = ["jsonl", "csv", "csv.zst", "parquet", "sqlite", "duckdb"]
@@ -286,3 +289,23 @@ async def test_planted_links_are_not_followed_and_drafts_are_private(
             await export.ExportJob(client.scheduling_requests.list(), path).run()
         (folder / f"{path.name}{end}").unlink()
     assert victim.read_text() == "precious"
+
+
+def test_a_database_that_cannot_be_opened_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def remember(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    path = tmp_path / "out.sqlite"
+    path.write_bytes(b"SQLite format 3\0" + b"damaged" * 1000)
+    shape, table = OutputOptions(export.Format.SQLITE), choose_columns("/scheduling_requests", None)
+    writer: Any = formats.make_writer(path, "/scheduling_requests", table, shape)
+    with pytest.raises(sqlite3.DatabaseError):
+        writer.connect(path)
+    [connection] = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

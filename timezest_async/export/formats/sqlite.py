@@ -44,8 +44,12 @@ class SQLiteWriter(DatabaseWriter[Rows]):
     def connect(self, path: Path) -> Any:
         """Open the database with a rollback journal, so that it is one file once it is closed."""
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:  # such as of a file that is damaged
+            connection.close()
+            raise
         return connection
 
     def declare(self) -> str:
