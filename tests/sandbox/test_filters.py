@@ -164,7 +164,7 @@ def predicate_of(name: str) -> st.SearchStrategy[Predicate]:
 predicates = st.sampled_from([*TIMES, *TEXTS, *PSA_IDS, *TICKETS, *MEMBERS]).flatmap(predicate_of)
 
 
-@settings(max_examples=support.examples(4000))
+@settings(max_examples=support.examples(2000))
 @given(
     st.lists(records, max_size=12),
     st.lists(st.lists(predicates, min_size=1, max_size=3), min_size=1, max_size=8),

@@ -67,7 +67,7 @@ def conjunctions(draw: st.DrawFn) -> tuple[str, Expression[Any]]:
     return entity, all_of(*draw(st.lists(predicates(entity), min_size=1, max_size=5)))
 
 
-@settings(max_examples=support.examples(5_000))
+@settings(max_examples=support.examples(3_000))
 @given(conjunctions())
 def test_what_is_rendered_reads_back(case: tuple[str, Expression[Any]]) -> None:
     entity, expression = case
@@ -153,7 +153,7 @@ class Speller:
         return f"{name}{'' if self.tight else self.gap()}{symbol}{after}{written}", expression
 
 
-@settings(max_examples=support.examples(3_000))
+@settings(max_examples=support.examples(1_500))
 @given(st.data())
 def test_every_spelling_of_a_tree_reads_as_the_tree(data: st.DataObject) -> None:
     speller = Speller(data.draw)
