@@ -135,7 +135,8 @@ async def export_account(
         await in_thread(lambda: work.parent.mkdir(parents=True, exist_ok=True))
         async with AsyncExitStack() as stack:
             if redis is not None:
-                rate_limiter = await stack.enter_async_context(_shared_budget(redis, account.name))
+                budget = await in_thread(lambda: _shared_budget(redis, account.name))
+                rate_limiter = await stack.enter_async_context(budget)
             key = await _find(account.api_key, f"the key of {account.name}")
             client = await stack.enter_async_context(
                 TimeZestClient(key, account.base_url, rate_limiter=rate_limiter)

@@ -22,7 +22,7 @@ from timezest_async.changes.change import Wire
 from timezest_async.changes.store import Event, Memory, Update
 from timezest_async.client import TimeZestClient
 from timezest_async.export.formats.base import require
-from timezest_async.export.formats.columns import TABLES, Kind
+from timezest_async.export.formats.columns import TABLES, Column, Kind
 from timezest_async.redaction import Secret
 
 dlt: Final[Any] = require("dlt", "dlt")
@@ -32,6 +32,10 @@ _TYPES: Final[Mapping[Kind, str]] = {
     Kind.INTEGER: "bigint",
     Kind.BOOLEAN: "bool",
     Kind.TIMESTAMP: "timestamp",
+}
+_COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
+    table.name: tuple(column for column in table.columns if not column.is_derived)
+    for table in TABLES.values()
 }
 _DIRECTORY: Final = ("agents", "teams", "resources", "appointment_types")
 _STATE: Final = "timezest"
@@ -120,24 +124,21 @@ def _columns(name: str) -> dict[str, Any]:
     """Say what each column holds: where all are null, dlt would leave it out."""
     return {
         column.name: {"data_type": _TYPES.get(column.kind, "json"), "nullable": column.name != "id"}
-        for column in TABLES[f"/{name}"].columns
-        if not column.is_derived
+        for column in _COLUMNS[name]
     }
 
 
 def _row(name: str, wire: Mapping[str, Any]) -> dict[str, Any]:
     """Make a row of a record as the service sends it."""
+    rest = dict(wire)
     row: dict[str, Any] = {}
-    columns = [column for column in TABLES[f"/{name}"].columns if not column.is_derived]
-    for column in columns:
-        value = wire.get(column.name)
-        if column.kind is Kind.EXTRA:
-            known = {one.name for one in columns} - {column.name}
-            value = {key: one for key, one in wire.items() if key not in known} or None
-        elif column.kind is Kind.TIMESTAMP and value is not None:
-            value = datetime.fromtimestamp(value, UTC)
-        row[column.name] = value
-    return row
+    for column in _COLUMNS[name]:
+        if column.kind is not Kind.EXTRA:
+            value = rest.pop(column.name, None)
+            if column.kind is Kind.TIMESTAMP and value is not None:
+                value = datetime.fromtimestamp(value, UTC)
+            row[column.name] = value
+    return row | {"extra": rest or None}
 
 
 class StateStore:
