@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 import timezest_async
+from tests.documentation.pages import blocks
 from tests.support import stopped_clock
 from timezest_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PROGRAM, *SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+PROGRAM, *SNIPPETS = (block.text for block in blocks(ROOT / "README.md") if block.language == "python")
 
 
 @pytest.mark.asyncio

@@ -24,7 +24,7 @@ import timezest_async
 from timezest_async.cli import main
 
 ROOT = Path(__file__).parents[2]
-ENDLESS = ("watch", "sandbox", "mcp")
+ENDLESS = ("watch", "sandbox")
 """Sub-commands that go on until they are stopped; their options are checked elsewhere."""
 
 _BLOCK = re.compile(r"^(`{3,})(\w+)\n(.*?)^\1", re.DOTALL | re.MULTILINE)
@@ -60,12 +60,11 @@ class Reader:
 
     Args:
         page: The page.
-        names: What is there before its first block, ``client`` apart.
     """
 
-    def __init__(self, page: Path, **names: Any) -> None:
+    def __init__(self, page: Path) -> None:
         self.page = page
-        self.names: dict[str, Any] = {"__name__": "__main__", **names}
+        self.names: dict[str, Any] = {"__name__": "__main__"}
 
     def run(self) -> None:
         """Run all blocks, in order."""

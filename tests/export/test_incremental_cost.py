@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from benchmarks import changing_account
 from benchmarks.changing_account import DAY, NOON
@@ -18,6 +20,12 @@ from timezest_async.sandbox import Sandbox
 
 COUNT = 20_000 if FULL else 2_000
 ENDINGS = ["jsonl", "csv", "sqlite", "duckdb"] if FULL else ["jsonl", "sqlite"]
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(clock=lambda: NOON) as sandbox:
+        yield sandbox
 
 
 def latest(path: Path) -> dict[str, dict[str, Any]]:
@@ -72,47 +80,39 @@ async def test_five_changes_cost_few_requests(
 
 @pytest.mark.asyncio
 async def test_what_names_do_not_show_is_read_within_a_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(incremental_run, "_FEW_PAGES", 1)
-    async with (
-        Sandbox(clock=lambda: NOON) as sandbox,
-        TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(1_000_000, 1.0)) as client,
-    ):
-        sandbox.add_many(changing_account.records(4_000, random.Random(3)))
-        state = tmp_path / "state"
-        job = export.IncrementalExport(client, tmp_path / "all.sqlite", state)
-        await job.run()
-        live = [one["id"] for one in sandbox.records() if one["status"] == "sent"]
-        old = live[-1]
-        sandbox.update(old, end_user_name="Ann", updated_at=NOON + 1)
-        sandbox.remove(live[-2])
-        assert (await job.run()).changes == {}
-        known = incremental_run.IncrementalState.load(state)
-        assert known is not None
-        assert known.thorough_at is not None
-        monkeypatch.setattr(incremental_run, "_THOROUGH", 0.0)
-        assert (await job.run()).changes == {
-            old: ChangeKind.UPDATED,
-            live[-2]: ChangeKind.VANISHED,
-        }
+    sandbox.add_many(changing_account.records(4_000, random.Random(3)))
+    state = tmp_path / "state"
+    job = export.IncrementalExport(client, tmp_path / "all.sqlite", state)
+    await job.run()
+    live = [one["id"] for one in sandbox.records() if one["status"] == "sent"]
+    old = live[-1]
+    sandbox.update(old, end_user_name="Ann", updated_at=NOON + 1)
+    sandbox.remove(live[-2])
+    assert (await job.run()).changes == {}
+    known = incremental_run.IncrementalState.load(state)
+    assert known is not None
+    assert known.thorough_at is not None
+    monkeypatch.setattr(incremental_run, "_THOROUGH", 0.0)
+    assert (await job.run()).changes == {
+        old: ChangeKind.UPDATED,
+        live[-2]: ChangeKind.VANISHED,
+    }
 
 
 @pytest.mark.asyncio
 async def test_what_does_not_match_yet_is_asked_for_by_name_from_the_first_run_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TimeZestClient, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(incremental_run, "_FEW_PAGES", 0)
-    async with (
-        Sandbox(clock=lambda: NOON) as sandbox,
-        TimeZestClient(sandbox.api_key, sandbox.base_url, rate_limiter=RateLimiter(1_000_000, 1.0)) as client,
-    ):
-        sandbox.add_many(changing_account.records(2_000, random.Random(3)))
-        path = tmp_path / "sent.jsonl"
-        job = export.IncrementalExport(client, path, tmp_path / "state", filter="status = sent")
-        had = (await job.run()).created
-        assert had == sum(one["status"] == "sent" for one in sandbox.records())
-        old = [one["id"] for one in sandbox.records() if one["status"] == "new"][-1]
-        sandbox.update(old, status="sent", updated_at=NOON + 1)
-        assert (await job.run()).changes == {old: ChangeKind.CREATED}
-        assert latest(path).keys() == {one["id"] for one in sandbox.records() if one["status"] == "sent"}
+    sandbox.add_many(changing_account.records(2_000, random.Random(3)))
+    path = tmp_path / "sent.jsonl"
+    job = export.IncrementalExport(client, path, tmp_path / "state", filter="status = sent")
+    had = (await job.run()).created
+    assert had == sum(one["status"] == "sent" for one in sandbox.records())
+    old = [one["id"] for one in sandbox.records() if one["status"] == "new"][-1]
+    sandbox.update(old, status="sent", updated_at=NOON + 1)
+    assert (await job.run()).changes == {old: ChangeKind.CREATED}
+    assert latest(path).keys() == {one["id"] for one in sandbox.records() if one["status"] == "sent"}

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 import timezest_async
+from tests.documentation.pages import blocks
 from tests.idempotency.test_journals import Clock
 from timezest_async.idempotency import conformance
 from timezest_async.sandbox import AnswerLost, Sandbox
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "exactly-once.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+PAGE = ROOT / "docs" / "exactly-once.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+SNIPPETS = [block.text for block in blocks(PAGE) if block.language == "python"]
 
 
 @pytest.mark.asyncio
