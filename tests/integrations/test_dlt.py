@@ -120,8 +120,8 @@ def act(sandbox: Sandbox, chance: random.Random, clock: Clock) -> None:
         if one["status"] in {"new", "sent"}
         or (one["status"] == "scheduled" and (one.get("selected_start_time") or 0) > clock.now)
     ]
-    chosen = chance.choice(live)
-    match chance.randrange(6):
+    chosen = chance.choice(live) if live else ""
+    match chance.randrange(6) if live else None:
         case 0 | 1:
             sandbox.book(chosen, int(clock.now) + chance.randrange(1, 20) * DAY)
         case 2:

