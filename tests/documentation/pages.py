@@ -83,7 +83,7 @@ class Reader:
                     elif block.language == "sh":
                         self._run_commands(block, where)
                 if block.language == "output":
-                    assert printed.rstrip() == block.text.rstrip(), where
+                    assert printed.rstrip() == block.text.rstrip(), (where, printed)
                 else:
                     printed = _text(shown)
 

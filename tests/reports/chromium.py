@@ -46,12 +46,16 @@ class Tab:
                 return message["result"]
 
     async def open(self, url: str) -> None:
-        loads = self._loads()
+        loads = self.count_loads()
         await self.call("Page.navigate", url=url)
-        while self._loads() == loads:
+        await self.loaded(loads)
+
+    async def loaded(self, before: int) -> None:
+        """Wait until another page has been loaded than there had been."""
+        while self.count_loads() == before:
             await self._receive()
 
-    def _loads(self) -> int:
+    def count_loads(self) -> int:
         return sum(event["method"] == "Page.loadEventFired" for event in self.events)
 
     async def _receive(self) -> dict[str, Any]:

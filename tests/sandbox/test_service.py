@@ -419,7 +419,10 @@ async def test_sample_data_is_the_same_for_the_same_seed() -> None:
     async def sample(seed: int) -> list[Any]:
         async with Sandbox(records=300, seed=seed, clock=lambda: 1_750_000_000.5) as sandbox:
             entities = ("scheduling_request", "agent", "team", "resource", "appointment_type")
-            return [sandbox.records(entity) for entity in entities]
+            origin = sandbox.base_url.removesuffix("/v1")
+            return json.loads(  # type: ignore[no-any-return]
+                json.dumps([sandbox.records(entity) for entity in entities]).replace(origin, "")
+            )
 
     first = await sample(1)
     assert first == await sample(1) != await sample(2)

@@ -6,13 +6,15 @@ the appointment, and whether booking again moves ``scheduled_at``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from timezest_async.sandbox.filter_columns import Json
+from timezest_async.sandbox.record_store import Store
 
 _NOTHING_BOOKED: Final[Mapping[str, Any]] = {
     "scheduled_at": None,
@@ -35,7 +37,60 @@ class Habits:
     rebooking_moves_scheduled_at: bool = True
 
 
-def booking(
+@frozen
+class Acts:
+    """What end users and the team do to stored records; each act returns the record as it is then.
+
+    Attributes:
+        store: The records.
+        clock: Epoch seconds.
+        habits: The service's habits.
+    """
+
+    store: Store
+    clock: Callable[[], float]
+    habits: Habits = field(factory=Habits)
+
+    def record(self, id: str, entity: str = "scheduling_request") -> Json:
+        """Read a record.
+
+        Raises:
+            KeyError: There is no such record.
+        """
+        body = self.store.get(entity, id)
+        if body is None:
+            raise KeyError(id)
+        record: Json = json.loads(body)
+        return record
+
+    def update(self, id: str, entity: str = "scheduling_request", /, **changes: Any) -> Json:
+        """Change fields of a record; ``updated_at`` becomes now unless it is among them."""
+        changed: Json = {**self.record(id, entity), "updated_at": int(self.clock()), **changes}
+        self.store.replace(entity, changed)
+        return changed
+
+    def book(self, id: str, start_time: datetime | int, time_zone: str | None = None) -> Json:
+        """Choose a time, or another one."""
+        changes = _booking(
+            self.record(id),
+            start_time=start_time,
+            time_zone=time_zone,
+            agents=list(self.store.records("agent")),
+            now=int(self.clock()),
+            habits=self.habits,
+        )
+        return self.update(id, **changes)
+
+    def cancel(self, id: str) -> Json:
+        """Cancel the appointment, or the request for one."""
+        return self.update(id, **_cancelling(self.record(id), self.habits))
+
+    def close(self, id: str) -> Json:
+        """Close the request."""
+        return self.update(id, status="closed")
+
+
+def _booking(
     record: Json,
     *,
     start_time: datetime | int,
@@ -73,7 +128,7 @@ def booking(
     }
 
 
-def cancelling(record: Json, habits: Habits) -> Json:
+def _cancelling(record: Json, habits: Habits) -> Json:
     """Return what changes when the end user or the team cancels.
 
     Raises:

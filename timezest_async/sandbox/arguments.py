@@ -35,8 +35,13 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, str) and value != "" and all("!" <= character <= "~" for character in value)
 
 
+def _is_port(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 65_535
+
+
 _RULES: Final[Mapping[str, _Rule]] = {
-    "port": (lambda value: type(value) is int and 0 <= value <= 65_535, "a whole number from 0 to 65535"),
+    "port": (_is_port, "a whole number from 0 to 65535"),
+    "control": (lambda value: value is None or _is_port(value), "a port from 0 to 65535, or None"),
     "api_key": (_is_key, "visible ASCII characters without spaces"),
     "read_only_key": (lambda value: value is None or _is_key(value), "visible ASCII without spaces, or None"),
     "records": _at_least(0),

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.sandbox.control_commands import ACTS, DEFAULT_PORT, run_act
 from timezest_async.sandbox.server import Sandbox
 
 _REAL_LIMIT: Final = (180, 60.0)
@@ -32,7 +33,10 @@ async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None
             loop.add_signal_handler(number, stopped.set)
     try:
         async with sandbox:
-            for line in (f"base URL  {sandbox.base_url}", f"API key   {sandbox.api_key}"):
+            lines = [f"base URL  {sandbox.base_url}", f"API key   {sandbox.api_key}"]
+            if sandbox.control_url is not None:
+                lines.append(f"control   {sandbox.control_url}")
+            for line in lines:
                 (announce or _print)(line)
             await stopped.wait()
     finally:
@@ -43,7 +47,7 @@ async def serve_forever(sandbox: Sandbox, announce: Callable[[str], None] | None
 
 
 def run(argv: Sequence[str] | None = None, name: str = "python -m timezest_async.sandbox") -> int:
-    """Read the command line and serve.
+    """Read the command line, and serve; or ask a sandbox that runs to do something.
 
     Args:
         argv: The arguments; by default those of the process.
@@ -55,8 +59,11 @@ def run(argv: Sequence[str] | None = None, name: str = "python -m timezest_async
     Raises:
         SystemExit: 2, for wrong usage.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in ACTS:
+        return run_act(arguments, name)
     parser = _parser(name)
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     try:
         sandbox = Sandbox(
             port=options.port,
@@ -69,6 +76,7 @@ def run(argv: Sequence[str] | None = None, name: str = "python -m timezest_async
             latency=options.latency,
             page_size=options.page_size,
             seed=options.seed,
+            control=options.control,
             keep_requests=False,
         )
     except ConfigurationError as error:
@@ -89,6 +97,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=name,
         description="Run a TimeZest service of your own, with sample data, until Ctrl-C.",
+        epilog=f"One that runs with --control is told what to do by: {name} {'|'.join(ACTS)} ID",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -112,6 +121,14 @@ def _parser(name: str) -> argparse.ArgumentParser:
     add("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before every answer")
     add("--page-size", type=int, default=20, metavar="N", help="records a page (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="another seed, other sample data")
+    add(
+        "--control",
+        type=int,
+        nargs="?",
+        const=DEFAULT_PORT,
+        metavar="PORT",
+        help=f"be told acts, faults, latency and time on this port of the machine (default: {DEFAULT_PORT})",
+    )
     return parser
 
 

@@ -24,6 +24,8 @@ class Request:
         query: The query decoded; of a name given twice, the last.
         body: The body's bytes.
         now: The sandbox's time, in epoch seconds.
+        accept: What the caller would like to be answered with, as its header says.
+        content_type: What the body is, without parameters, such as ``"application/json"``.
     """
 
     method: str
@@ -34,6 +36,8 @@ class Request:
     query: Mapping[str, str]
     body: bytes = b""
     now: float = 0.0
+    accept: str = ""
+    content_type: str = ""
 
     @property
     def url(self) -> str:

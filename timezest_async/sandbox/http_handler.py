@@ -11,12 +11,13 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from aiohttp import web
-from attrs import define, field
+from attrs import define, evolve, field
 
 from timezest_async.sandbox.exchange import Delivery, RecordedRequest, Request, Response, error_response
 from timezest_async.sandbox.faults import Faults
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
-from timezest_async.sandbox.routes import route_of
+from timezest_async.sandbox.routes import PAGES, route_of
+from timezest_async.sandbox.scheduling_pages import SchedulingPages
 from timezest_async.sandbox.service import Service
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -29,6 +30,7 @@ class HttpHandler:
 
     Attributes:
         service: What answers.
+        pages: What answers at scheduling URLs.
         keys: The valid keys; True for those that may create.
         window: The account's budget, or None for no limit.
         retry_after: What a 429 for the budget says.
@@ -39,6 +41,7 @@ class HttpHandler:
     """
 
     service: Service
+    pages: SchedulingPages
     keys: Mapping[str, bool] = field(repr=False)
     window: RateWindow | None
     retry_after: RetryAfter
@@ -72,27 +75,20 @@ class HttpHandler:
         if incoming.protocol in self._stale:
             self._stale.discard(incoming.protocol)
             return _abort(incoming)
+        if incoming.raw_path.startswith(PAGES):
+            # Who has a scheduling URL needs no key, uses none of the budget, and meets no faults.
+            return whole(self.pages.answer(await received(incoming, self.clock())))
         may_write = self._authenticate(incoming.headers.get("Authorization", ""))
         limited = may_write is not None and self.window is not None and not self.window.admit()
-        path, _, query_string = incoming.raw_path.partition("?")
-        request = Request(
-            method=incoming.method,
-            route=route_of(incoming.method, path),
-            origin=f"{incoming.scheme}://{incoming.host}",
-            path=path,
-            query_string=query_string,
-            query=dict(incoming.query),
-            body=await incoming.read(),
-            now=self.clock(),
-        )
+        request = await received(incoming, self.clock())
         response = self._respond(request, may_write, limited=limited)
         if self.recorded is not None:
             self.recorded.append(
                 RecordedRequest(
                     method=request.method,
                     route=request.route,
-                    path=path,
-                    query_string=query_string,
+                    path=request.path,
+                    query_string=request.query_string,
                     query=request.query,
                     headers={
                         name.lower(): value
@@ -163,7 +159,7 @@ class HttpHandler:
         if response.leaves_stale:
             self._stale.add(request.protocol)
         if response.delivery is Delivery.WHOLE:
-            return web.Response(status=response.status, body=response.body, headers=headers)
+            return whole(evolve(response, headers=headers))
         stream = web.StreamResponse(status=response.status, headers=headers)
         stream.content_length = len(response.body)
         try:
@@ -184,6 +180,33 @@ class HttpHandler:
             # The client went away first, which is its right.
             pass
         return stream
+
+
+async def received(incoming: web.BaseRequest, now: float) -> Request:
+    """Read a request off the wire.
+
+    Args:
+        incoming: What came.
+        now: The sandbox's time, in epoch seconds.
+    """
+    path, _, query_string = incoming.raw_path.partition("?")
+    return Request(
+        method=incoming.method,
+        route=route_of(incoming.method, path),
+        origin=f"{incoming.scheme}://{incoming.host}",
+        path=path,
+        query_string=query_string,
+        query=dict(incoming.query),
+        body=await incoming.read(),
+        now=now,
+        accept=incoming.headers.get("Accept", ""),
+        content_type=incoming.content_type,
+    )
+
+
+def whole(response: Response) -> web.Response:
+    """Send a response as it is."""
+    return web.Response(status=response.status, body=response.body, headers=response.headers)
 
 
 def _abort(request: web.BaseRequest) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from timezest_async.sandbox.filter_columns import Json
 from timezest_async.sandbox.record_store import Store, contact_key
+from timezest_async.sandbox.routes import PAGES
 
 _BASE62: Final = string.digits + string.ascii_letters
 _PEOPLE: Final = frozenset(
@@ -147,7 +148,7 @@ def new_request(store: Store, parameters: Mapping[str, Any], now: int, origin: s
         "resources": resources,
         "scheduled_agents": [],
         "scheduled_at": None,
-        "scheduling_url": f"{origin}/schedule/{fresh_id('scheduling_request')[5:25]}",
+        "scheduling_url": f"{origin}{PAGES}{fresh_id('scheduling_request')[5:25]}",
         "selected_start_time": None,
         "selected_time_zone": None,
         "status": "sent" if trigger_mode == "pod" else "new",

@@ -31,6 +31,8 @@ class RateWindow:
     def admit(self) -> bool:
         """Count a request that arrives now; False where the budget is used up."""
         now = self._clock()
+        if self._admitted and now < self._admitted[-1]:
+            self._admitted.clear()  # a clock that was set back says nothing about what was before
         while self._admitted and now - self._admitted[0] >= self._period:
             self._admitted.popleft()
         if len(self._admitted) >= self._max_requests:

@@ -172,6 +172,19 @@ class Store:
         ).fetchone()
         return None if row is None else str(row[0])
 
+    def find_request(self, page: str) -> str | None:
+        """Return the scheduling request whose ``scheduling_url`` ends so, as JSON text, or None.
+
+        Args:
+            page: The URL's path: letters, digits and ``/`` only.
+        """
+        row = self._connection.execute(
+            "SELECT body FROM record WHERE entity = 'scheduling_request' AND instr(body, ?)"
+            " AND json_extract(body, '$.scheduling_url') GLOB ?",
+            (page, f"*{page}"),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def count(self, entity: str) -> int:
         """Count the records of an entity."""
         query = f"SELECT count(*) FROM record WHERE {_members(entity)}"  # noqa: S608 - constants

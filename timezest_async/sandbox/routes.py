@@ -9,6 +9,8 @@ from typing import Final
 from timezest_async.errors import ConfigurationError
 
 PREFIX: Final = "/v1"
+PAGES: Final = "/schedule/"
+"""Where the pages of end users are; the token of one follows."""
 
 LISTS: Final[Mapping[str, str]] = {
     "scheduling_requests": "scheduling_request",

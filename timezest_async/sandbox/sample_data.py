@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from timezest_async.sandbox.filter_columns import Json
+from timezest_async.sandbox.offers import ZONES
 from timezest_async.sandbox.record_store import Store, contact_key
+from timezest_async.sandbox.routes import PAGES
 
 _BASE62: Final = string.digits + string.ascii_letters
 _DAYS: Final = 730
@@ -37,16 +39,6 @@ _COMPANIES: Final = (  # noqa: SIM905 - as above
     "Juniper & Rye, Kestrel Aviation Parts, Larkspur Veterinary, Millstone Bakery Group, Northwind Credit "
     "Union, Orchard Lane Schools, Pinewood Property Trust"
 ).split(", ")
-_ZONES: Final = (
-    ("Eastern Time (US & Canada)", "America/New_York"),
-    ("Central Time (US & Canada)", "America/Chicago"),
-    ("Mountain Time (US & Canada)", "America/Denver"),
-    ("Pacific Time (US & Canada)", "America/Los_Angeles"),
-    ("Arizona", "America/Phoenix"),
-    ("London", "Europe/London"),
-    ("Amsterdam", "Europe/Amsterdam"),
-    ("Sydney", "Australia/Sydney"),
-)
 _TEAMS: Final = (
     ("Service Desk", None, "timezest/team"),
     ("Tier 1", "First-line support", "connectwise/service"),
@@ -81,7 +73,7 @@ class _Client:
     first_id: int
 
 
-def fill(store: Store, count: int, *, seed: int, now: int) -> None:
+def fill(store: Store, count: int, *, seed: int, now: int, origin: str) -> None:
     """Fill a store with an account's data.
 
     Args:
@@ -89,6 +81,7 @@ def fill(store: Store, count: int, *, seed: int, now: int) -> None:
         count: How many scheduling requests.
         seed: What everything depends on, together with ``now``.
         now: Epoch seconds; the newest requests are of this day.
+        origin: Scheme, host and port, for the scheduling URLs.
     """
     chance = random.Random(seed)  # noqa: S311 - sample data, not secrets
     start = now - _DAYS * 86_400
@@ -113,6 +106,7 @@ def fill(store: Store, count: int, *, seed: int, now: int) -> None:
         for created_at in _creation_times(chance, count, now):
             client = chance.choices(clients, range(len(clients), 0, -1))[0]
             record = _request(chance, (created_at, now), client, (agents, teams[:-1], types))
+            record["scheduling_url"] = f"{origin}{PAGES}{record['scheduling_url']}"
             for item in record["associated_entities"]:
                 if item.get("number"):
                     person = (record["end_user_name"], record["end_user_email"])
@@ -143,7 +137,7 @@ def _client(chance: random.Random, index: int, name: str) -> _Client:
     psa = list(_PEOPLE)[index] if index < 4 else chance.choices(list(_PEOPLE), (5, 3, 2, 1))[0]
     domain = f"{_slug(name)}.example.{chance.choice(('com', 'org'))}"
     people = tuple(_person(chance, domain) for _ in range(chance.randint(3, 12)))
-    return _Client(psa, 19_000 + 37 * index, chance.choice(_ZONES), people, 31_000 + 100 * index)
+    return _Client(psa, 19_000 + 37 * index, chance.choice(list(ZONES.items())), people, 31_000 + 100 * index)
 
 
 def _directory(chance: random.Random, start: int) -> tuple[list[Json], list[Json], list[Json]]:
@@ -227,7 +221,7 @@ def _request(
         "resources": [_reference(asked, kind)],
         "scheduled_agents": [],
         "scheduled_at": None,
-        "scheduling_url": f"https://provider.example.com/schedule/{''.join(chance.choices(_BASE62, k=20))}",
+        "scheduling_url": "".join(chance.choices(_BASE62, k=20)),
         "selected_start_time": None,
         "selected_time_zone": None,
         "status": "new",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, closing
 from datetime import datetime
 from os import PathLike
@@ -16,17 +15,20 @@ from aiohttp import web
 from attrs import frozen
 
 from timezest_async.errors import ConfigurationError
-from timezest_async.sandbox.acts import Habits, booking, cancelling
+from timezest_async.sandbox.acts import Acts, Habits
 from timezest_async.sandbox.arguments import check_arguments
+from timezest_async.sandbox.control import LOOPBACK, Control
 from timezest_async.sandbox.exchange import RecordedRequest
 from timezest_async.sandbox.faults import Faults
 from timezest_async.sandbox.filter_columns import Json
-from timezest_async.sandbox.http_handler import HttpHandler
+from timezest_async.sandbox.http_handler import HttpHandler, received, whole
+from timezest_async.sandbox.moving_clock import MovingClock
 from timezest_async.sandbox.new_records import complete
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
 from timezest_async.sandbox.record_store import Store, contact_key
 from timezest_async.sandbox.routes import PREFIX
 from timezest_async.sandbox.sample_data import fill
+from timezest_async.sandbox.scheduling_pages import SchedulingPages
 from timezest_async.sandbox.service import Service
 
 _LONGEST_LINE: Final = 131_072
@@ -44,8 +46,9 @@ class HasToDict(Protocol):
 class _Running:
     """What a sandbox has while it runs; ``stack`` undoes it."""
 
-    store: Store
+    acts: Acts
     base_url: str
+    control_url: str | None
     stack: AsyncExitStack
 
 
@@ -78,6 +81,8 @@ class Sandbox:
         cancelling_clears_times: Whether ``cancel`` clears the times and agents of an appointment.
         rebooking_moves_scheduled_at: Whether ``book`` moves ``scheduled_at`` of what is booked already.
         ssl_context: Serves HTTPS with it.
+        control: The port, on the loopback interface, of an address that takes acts, faults, latency and time
+            while the sandbox runs; 0 takes a free one, None has none.
 
     Attributes:
         api_key: The key that may read and create.
@@ -107,6 +112,7 @@ class Sandbox:
         cancelling_clears_times: bool = False,
         rebooking_moves_scheduled_at: bool = True,
         ssl_context: ssl.SSLContext | None = None,
+        control: int | None = None,
     ) -> None:
         check_arguments(
             port=port,
@@ -117,19 +123,21 @@ class Sandbox:
             retry_after=retry_after,
             latency=latency,
             page_size=page_size,
+            control=control,
         )
         self.api_key = api_key
         self.faults: Faults = Faults(seed)
         self.requests_seen: list[RecordedRequest] = []
+        self._clock = MovingClock(clock)
         self._address = (host, port)
         self._keys = {api_key: True} if read_only_key is None else {api_key: True, read_only_key: False}
         self._records = records
         self._database = database
-        self._window = None if rate_limit is None else RateWindow(*rate_limit, clock)
+        self._window = None if rate_limit is None else RateWindow(*rate_limit, self._clock)
         self._retry_after: RetryAfter = retry_after
         self._latency = latency
         self._page_size = page_size
-        self._clock = clock
+        self._control = control
         self._seed = seed
         self._keep_requests = keep_requests
         self._habits = Habits(cancelling_clears_times, rebooking_moves_scheduled_at)
@@ -144,10 +152,10 @@ class Sandbox:
             raise ConfigurationError("this sandbox is running already: make another Sandbox")
         async with AsyncExitStack() as stack:
             store = stack.enter_context(closing(Store(self._database)))
-            if self._records and not store.count("scheduling_request"):
-                fill(store, self._records, seed=self._seed, now=int(self._clock()))
+            acts = Acts(store, self._clock, self._habits)
             handler = HttpHandler(
                 Service(store, self._clock, self._page_size),
+                SchedulingPages(acts),
                 self._keys,
                 self._window,
                 self._retry_after,
@@ -156,19 +164,24 @@ class Sandbox:
                 self._latency,
                 self._clock,
             )
-            server = web.Server(
-                handler.handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
-            )
-            # When it shuts down no request is under way; a time-out of 0 would mean to wait for ever.
-            runner = web.ServerRunner(server, shutdown_timeout=0.001)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            stack.push_async_callback(handler.close)
             host, port = self._address
-            await web.TCPSite(runner, host, port, ssl_context=self._ssl_context).start()
+            control_url = None
+            if self._control is not None:
+                control = Control(acts, self._clock, handler)
+
+                async def obey(incoming: web.BaseRequest) -> web.StreamResponse:
+                    return whole(control.answer(await received(incoming, self._clock())))
+
+                control_port = await _listen(stack, obey, LOOPBACK, self._control)
+                control_url = f"http://{LOOPBACK}:{control_port}"
+            port = await _listen(stack, handler.handle, host, port, self._ssl_context)
+            stack.push_async_callback(handler.close)
             scheme = "http" if self._ssl_context is None else "https"
-            origin = f"{scheme}://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
-            self._running = _Running(store, f"{origin}{PREFIX}", stack.pop_all())
+            origin = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+            # Scheduling URLs have the port in them. What connects meanwhile is answered after this.
+            if self._records and not store.count("scheduling_request"):
+                fill(store, self._records, seed=self._seed, now=int(self._clock()), origin=origin)
+            self._running = _Running(acts, f"{origin}{PREFIX}", control_url, stack.pop_all())
         return self
 
     async def __aexit__(
@@ -183,6 +196,11 @@ class Sandbox:
     def base_url(self) -> str:
         """Where the service is, such as ``"http://127.0.0.1:8787/v1"``."""
         return self._parts().base_url
+
+    @property
+    def control_url(self) -> str | None:
+        """Where the control address is, such as ``"http://127.0.0.1:8788"``; None where there is none."""
+        return self._parts().control_url
 
     def add(
         self,
@@ -206,13 +224,13 @@ class Sandbox:
             ValueError: The id is taken, or the record cannot be stored.
         """
         entity, completed = complete({**_content(record or {}), **fields}, int(self._clock()))
-        self._parts().store.add([(entity, completed)], deleted=deleted)
+        self._parts().acts.store.add([(entity, completed)], deleted=deleted)
         return completed
 
     def add_many(self, records: Iterable[Mapping[str, Any] | HasToDict]) -> int:
         """Store many records, all or none; see ``add``. Returns how many."""
         now = int(self._clock())
-        return self._parts().store.add(complete(_content(record), now) for record in records)
+        return self._parts().acts.store.add(complete(_content(record), now) for record in records)
 
     def update(self, id: str, entity: str = "scheduling_request", /, **changes: Any) -> Json:
         """Change fields of a stored record; ``updated_at`` becomes now unless it is among them.
@@ -220,9 +238,7 @@ class Sandbox:
         Raises:
             KeyError: There is no such record.
         """
-        changed: Json = {**self._record(id, entity), "updated_at": int(self._clock()), **changes}
-        self._parts().store.replace(entity, changed)
-        return changed
+        return self._parts().acts.update(id, entity, **changes)
 
     def book(self, id: str, start_time: datetime | int, time_zone: str | None = None) -> Json:
         """Choose a time for an appointment, or another one, as the end user does; return the record.
@@ -236,15 +252,7 @@ class Sandbox:
             KeyError: There is no such record.
             ValueError: It is closed, or the time is naive.
         """
-        changes = booking(
-            self._record(id),
-            start_time=start_time,
-            time_zone=time_zone,
-            agents=self.records("agent"),
-            now=int(self._clock()),
-            habits=self._habits,
-        )
-        return self.update(id, **changes)
+        return self._parts().acts.book(id, start_time, time_zone)
 
     def cancel(self, id: str) -> Json:
         """Cancel a scheduling request, as the end user or the team does; return the record.
@@ -253,7 +261,7 @@ class Sandbox:
             KeyError: There is no such record.
             ValueError: It is closed.
         """
-        return self.update(id, **cancelling(self._record(id), self._habits))
+        return self._parts().acts.cancel(id)
 
     def close_request(self, id: str) -> Json:
         """Close a scheduling request, as a workflow of the team does; return the record.
@@ -261,22 +269,15 @@ class Sandbox:
         Raises:
             KeyError: There is no such record.
         """
-        return self.update(id, status="closed")
-
-    def _record(self, id: str, entity: str = "scheduling_request") -> Json:
-        body = self._parts().store.get(entity, id)
-        if body is None:
-            raise KeyError(id)
-        record: Json = json.loads(body)
-        return record
+        return self._parts().acts.close(id)
 
     def remove(self, id: str, entity: str = "scheduling_request", /) -> bool:
         """Take a record away, as the service's owner may; False where there was none."""
-        return self._parts().store.remove(entity, id)
+        return self._parts().acts.store.remove(entity, id)
 
     def records(self, entity: str = "scheduling_request") -> list[Json]:
         """Return all records of an entity (``"resource"`` too), newest first, as lists give them."""
-        return list(self._parts().store.records(entity))
+        return list(self._parts().acts.store.records(entity))
 
     def add_contact(
         self,
@@ -301,7 +302,7 @@ class Sandbox:
         """
         if id is None and number is None:
             raise ValueError("an entity is known by its id or, for tickets, its number: give one")
-        store = self._parts().store
+        store = self._parts().acts.store
         if id is not None:
             store.add_contact(entity_type, contact_key(id=id), name, email)
         if number is not None:
@@ -311,6 +312,23 @@ class Sandbox:
         if self._running is None:
             raise ConfigurationError("the sandbox is not running: use it inside `async with Sandbox()`")
         return self._running
+
+
+async def _listen(
+    stack: AsyncExitStack,
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    host: str,
+    port: int,
+    ssl_context: ssl.SSLContext | None = None,
+) -> int:
+    """Serve until the stack unwinds; return the port."""
+    server = web.Server(handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE)
+    # When it shuts down no request is under way; a time-out of 0 would mean to wait for ever.
+    runner = web.ServerRunner(server, shutdown_timeout=0.001)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, ssl_context=ssl_context).start()
+    return int(runner.addresses[0][1])
 
 
 def _content(record: Mapping[str, Any] | HasToDict) -> Mapping[str, Any]:
