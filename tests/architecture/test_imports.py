@@ -50,10 +50,11 @@ MAY_IMPORT = {
     "export": BELOW_EXPORT,
     "reports": BELOW_EXPORT | {"export"},
     "integrations": BELOW_EXPORT | {"export"},
+    "doctor": LOWEST | {"transport", "models", "tql"},
     FACE: BELOW_EXPORT | {"export"},
     "sandbox": {"errors"},
     "testing": BELOW_EXPORT | {FACE, "sandbox"},
-    "cli": BELOW_EXPORT | {FACE, "export", "reports", "integrations", "sandbox"},
+    "cli": BELOW_EXPORT | {FACE, "export", "reports", "integrations", "doctor", "sandbox"},
 }
 """Which rooms each room may import, beside itself."""
 

@@ -26,6 +26,10 @@ UNFIT: list[dict[str, Any]] = [
     {"latency": -1},
     {"latency": float("nan")},
     {"page_size": 0},
+    {"control": 70_000},
+    {"quirks": {"odd"}},
+    {"quirks": "takes_or"},
+    {"quirks": 5},
 ]
 
 

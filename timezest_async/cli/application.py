@@ -13,6 +13,7 @@ from timezest_async import __version__
 from timezest_async.cli import (
     create,
     demo,
+    doctor,
     export,
     filter as filter_command,
     get,
@@ -66,6 +67,7 @@ app.command(cls=Command)(report.report)
 app.command(cls=Command)(get.get)
 app.command(cls=Command)(create.create)
 app.command(cls=Command)(watch.watch)
+app.command(cls=Command)(doctor.doctor)
 # The sandbox reads its own options, the same as under `python -m timezest_async.sandbox`.
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

@@ -18,6 +18,7 @@ from timezest_async import (
     TimeZestClient,
 )
 from timezest_async.redaction import Secret
+from timezest_async.transport import DEFAULT_BASE_URL, Transport
 
 _PANEL: Final = "The service"
 _MOST: Final = 180
@@ -83,15 +84,38 @@ class Service:
             ConfigurationError: There is no key, or an option is invalid.
         """
         async with AsyncExitStack() as stack:
-            budget: RateLimiter | RedisRateLimiter = RateLimiter()
-            if self.redis is not None:
-                if self.api_key is None:
-                    raise ConfigurationError("there is no API key: give api_key=..., or set TIMEZEST_API_KEY")
-                budget = await stack.enter_async_context(RedisRateLimiter(self.redis, api_key=self.api_key))
-            limiter: Limiter = budget if self.max_requests is None else budget.share(self.max_requests)
+            limiter = await self._limiter(stack)
             yield await stack.enter_async_context(
                 TimeZestClient(self.api_key, self.base_url, rate_limiter=limiter, hooks=hooks)
             )
+
+    @asynccontextmanager
+    async def asked_once(self) -> AsyncGenerator[Transport, None]:
+        """Make a transport that sends nothing twice, for the length of a block.
+
+        Raises:
+            ConfigurationError: There is no key, or an option is invalid.
+        """
+        async with AsyncExitStack() as stack:
+            transport = Transport(
+                api_key=self._key(),
+                base_url=self.base_url or DEFAULT_BASE_URL,
+                max_attempts=1,
+                rate_limiter=await self._limiter(stack),
+            )
+            stack.push_async_callback(transport.close)
+            yield transport
+
+    def _key(self) -> str:
+        if self.api_key is None:
+            raise ConfigurationError("there is no API key: give api_key=..., or set TIMEZEST_API_KEY")
+        return self.api_key
+
+    async def _limiter(self, stack: AsyncExitStack) -> Limiter:
+        budget: RateLimiter | RedisRateLimiter = RateLimiter()
+        if self.redis is not None:
+            budget = await stack.enter_async_context(RedisRateLimiter(self.redis, api_key=self._key()))
+        return budget if self.max_requests is None else budget.share(self.max_requests)
 
     def spelled(self, given: Collection[str]) -> list[str]:
         """Spell those of the options that were given, for a command that goes on; never a secret."""

@@ -30,10 +30,12 @@ from timezest_async.sandbox.faults import (
 )
 from timezest_async.sandbox.late_faults import ActsLate, ListLag
 from timezest_async.sandbox.page_faults import DuplicatePage, ForeignNextPage, LoopingNextPage, NextPageShape
+from timezest_async.sandbox.quirks import QUIRKS
 from timezest_async.sandbox.server import Sandbox
 
 __all__ = [
     "HTML",
+    "QUIRKS",
     "ActsLate",
     "AnswerLost",
     "ContentType",

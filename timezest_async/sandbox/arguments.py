@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from timezest_async.errors import ConfigurationError
+from timezest_async.sandbox.quirks import QUIRKS
 
 _Rule = tuple[Callable[[Any], bool], str]
 
@@ -39,6 +40,13 @@ def _is_port(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 65_535
 
 
+def _are_quirks(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) and set(value) <= QUIRKS.keys()
+    except TypeError:
+        return False
+
+
 _RULES: Final[Mapping[str, _Rule]] = {
     "port": (_is_port, "a whole number from 0 to 65535"),
     "control": (lambda value: value is None or _is_port(value), "a port from 0 to 65535, or None"),
@@ -49,6 +57,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "retry_after": (lambda value: value in {"none", "seconds", "date"}, "'none', 'seconds' or 'date'"),
     "latency": (_is_seconds, "a number of seconds from 0"),
     "page_size": _at_least(1),
+    "quirks": (_are_quirks, f"a set of {', '.join(QUIRKS)}"),
     "seconds": (_is_seconds, "a number of seconds from 0"),
     "probability": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
 }

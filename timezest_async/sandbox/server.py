@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, closing
 from datetime import datetime
 from os import PathLike
@@ -24,12 +24,12 @@ from timezest_async.sandbox.filter_columns import Json
 from timezest_async.sandbox.http_handler import HttpHandler, received, whole
 from timezest_async.sandbox.moving_clock import MovingClock
 from timezest_async.sandbox.new_records import complete
+from timezest_async.sandbox.quirks import QuirkyService
 from timezest_async.sandbox.rate_window import RateWindow, RetryAfter
 from timezest_async.sandbox.record_store import Store, contact_key
 from timezest_async.sandbox.routes import PREFIX
 from timezest_async.sandbox.sample_data import fill
 from timezest_async.sandbox.scheduling_pages import SchedulingPages
-from timezest_async.sandbox.service import Service
 
 _LONGEST_LINE: Final = 131_072
 
@@ -83,6 +83,8 @@ class Sandbox:
         ssl_context: Serves HTTPS with it.
         control: The port, on the loopback interface, of an address that takes acts, faults, latency and time
             while the sandbox runs; 0 takes a free one, None has none.
+        quirks: Names of ways in which the service is to differ from what is assumed of it
+            (``timezest_async.sandbox.QUIRKS``).
 
     Attributes:
         api_key: The key that may read and create.
@@ -113,6 +115,7 @@ class Sandbox:
         rebooking_moves_scheduled_at: bool = True,
         ssl_context: ssl.SSLContext | None = None,
         control: int | None = None,
+        quirks: Collection[str] = (),
     ) -> None:
         check_arguments(
             port=port,
@@ -124,6 +127,7 @@ class Sandbox:
             latency=latency,
             page_size=page_size,
             control=control,
+            quirks=quirks,
         )
         self.api_key = api_key
         self.faults: Faults = Faults(seed)
@@ -138,6 +142,7 @@ class Sandbox:
         self._latency = latency
         self._page_size = page_size
         self._control = control
+        self._quirks = quirks
         self._seed = seed
         self._keep_requests = keep_requests
         self._habits = Habits(cancelling_clears_times, rebooking_moves_scheduled_at)
@@ -154,7 +159,7 @@ class Sandbox:
             store = stack.enter_context(closing(Store(self._database)))
             acts = Acts(store, self._clock, self._habits)
             handler = HttpHandler(
-                Service(store, self._clock, self._page_size),
+                QuirkyService(store, self._clock, self._page_size, self._quirks),
                 SchedulingPages(acts),
                 self._keys,
                 self._window,

@@ -25,7 +25,7 @@ class Service:
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], page_size: int) -> None:
-        self._store = store
+        self.store = store
         self._clock = clock
         self._page_size = page_size
 
@@ -48,7 +48,7 @@ class Service:
             size = self._page_size if page_size is None else page_size
             return self._list(request, LISTS[name], size, behind)
         if request.method == "GET" and is_requests:
-            body = self._store.get("scheduling_request", unquote(rest[0]))
+            body = self.store.get("scheduling_request", unquote(rest[0]))
             return error_response(404, "Not found") if body is None else Response(200, body.encode())
         if request.method == "POST" and is_requests and not rest:
             return self._create(request, may_write=may_write)
@@ -61,7 +61,7 @@ class Service:
         text = request.query.get("filter", "")
         try:
             condition: Condition | None = compile_filter(entity, text) if text else None
-            page = self._store.page(
+            page = self.store.page(
                 entity,
                 condition,
                 starting_after=after,
@@ -97,10 +97,10 @@ class Service:
         if not isinstance(parameters, dict):
             return error_response(400, "The request body must be a JSON object")
         try:
-            record = new_request(self._store, cast("Json", parameters), int(self._clock()), request.origin)
+            record = new_request(self.store, cast("Json", parameters), int(self._clock()), request.origin)
         except RefusedError as error:
             return error_response(422, str(error))
-        self._store.add([("scheduling_request", record)])
+        self.store.add([("scheduling_request", record)])
         return json_response(201, record)
 
 
