@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
 
 from tests.servers.redis_server import RedisServer
 from tests.servers.served import KEY, Served, serving
+from timezest_async import Limiter
 from timezest_async.cli import connections
 from timezest_async.cli.connections import Service
 from timezest_async.cli.wording import in_options
@@ -29,6 +31,7 @@ COMMANDS = {
     "list": ["list", "agents", "-o", "json"],
     "export": ["export", "--overwrite", "-o", "all.jsonl"],
     "report": ["report"],
+    "doctor": ["doctor"],
     "get": ["get", "sreq_none"],
     "create": ["create", "--appointment-type=a", "--resource=r", "--name=Al", "--email=al@example.org"],
 }
@@ -39,17 +42,19 @@ def test_every_command_takes_a_share_of_the_budget(
     service: Served, timezest: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     made: list[int] = []
-    make = connections.TimeZestClient
 
-    def note(*arguments: object, **named: object) -> object:
-        client = make(*arguments, **named)  # type: ignore[arg-type]
-        made.append(client.rate_limiter.max_requests)
-        return client
+    def noted(make: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: object, rate_limiter: Limiter, **named: object) -> Any:
+            made.append(rate_limiter.max_requests)
+            return make(*arguments, rate_limiter=rate_limiter, **named)
 
-    monkeypatch.setattr(connections, "TimeZestClient", note)
-    timezest(*COMMANDS[name], "--max-requests=7")
+        return note
+
+    for maker in ("TimeZestClient", "Transport"):
+        monkeypatch.setattr(connections, maker, noted(getattr(connections, maker)))
+    timezest(*COMMANDS[name], "--max-requests=20")
     timezest(*COMMANDS[name])
-    assert made == [7, 180]
+    assert made == [20, 180]
     assert service.requests_seen
 
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells whe
 COMMANDS = {
     "create": ["--appointment-type=apty_1", "--resource=agnt_1", "--name=Al", "--email=al@example.org"],
     "demo": [],
+    "doctor": [],
     "export": ["-o", "all.jsonl", "--overwrite", "--quiet"],
     "filter": ["status = new or status = sent", "--sandbox"],
     "get": ["sreq_1"],
