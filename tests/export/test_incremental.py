@@ -48,8 +48,12 @@ def add(sandbox: Sandbox, number: int, created_at: int, status: str, **fields: A
 
 
 def latest(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a file back, of several versions of a record the last."""
-    return {row["id"]: row for row in readers.read(path)}
+    """Read a file back, of several versions of a record the last; ``vanished_at`` only where it is said."""
+    rows = {row["id"]: row for row in readers.read(path)}
+    for row in rows.values():
+        if not row.get("vanished_at"):
+            row.pop("vanished_at", None)
+    return rows
 
 
 def whole(sandbox: Sandbox, path: Path) -> dict[str, dict[str, Any]]:
@@ -90,7 +94,7 @@ async def test_only_what_is_new_or_changed_is_added(
     kept = latest(path)
     assert kept.pop("sreq_2")
     assert kept == whole(sandbox, path)
-    added = 4 if ending in {"jsonl", "csv"} else 1
+    added = 5 if ending in {"jsonl", "csv"} else 1
     assert len(readers.read(path)) == before + added
     last = await export.IncrementalExport(client, path, state).run()
     assert (last.created, last.changed, last.vanished, last.looked_up) == (0, 0, 0, 0)
@@ -295,7 +299,7 @@ async def test_the_overlap_and_the_columns_are_the_callers(
     await export.IncrementalExport(client, path, state, **options).run()
     with closing(sqlite3.connect(path)) as connection:
         row = connection.execute("SELECT * FROM scheduling_requests WHERE id = 'sreq_25'").fetchone()
-    assert row == ("2025-06-15T15:06:40Z", "sreq_25", "cancelled", "2024-09-13T15:06:40Z")
+    assert row == ("2025-06-15T15:06:40Z", "sreq_25", "cancelled", "2024-09-13T15:06:40Z", None)
 
 
 @pytest.mark.asyncio

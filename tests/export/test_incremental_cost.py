@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,6 +12,7 @@ import pytest_asyncio
 from benchmarks import changing_account
 from benchmarks.changing_account import DAY, NOON
 from tests.export import readers
+from tests.export.test_incremental import latest
 from tests.support import FULL
 from timezest_async import ChangeKind, RateLimiter, TimeZestClient, export
 from timezest_async.export import incremental_run
@@ -26,10 +26,6 @@ ENDINGS = ["jsonl", "csv", "sqlite", "duckdb"] if FULL else ["jsonl", "sqlite"]
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox(clock=lambda: NOON) as sandbox:
         yield sandbox
-
-
-def latest(path: Path) -> dict[str, dict[str, Any]]:
-    return {row["id"]: row for row in readers.read(path)}
 
 
 @pytest.mark.asyncio

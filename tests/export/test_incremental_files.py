@@ -273,7 +273,7 @@ async def test_a_new_text_file_that_was_cut_short_is_begun_anew(
     assert [row["id"] for row in readers.read(path)] == ["sreq_2", "sreq_1", "sreq_0"]
 
 
-async def fail(_: object) -> None:
+async def fail(*_: object) -> None:
     raise OSError("power cut")
 
 

@@ -22,7 +22,7 @@ from timezest_async.changes.filters import fixed_part
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError, TimeZestError
 from timezest_async.export.atomic_files import check_name, locked, remove
-from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.columns import VANISHED_AT, choose_columns
 from timezest_async.export.formats.selection import Format
 from timezest_async.export.incremental_file import Appender, fingerprint, options_of, read_back
 from timezest_async.export.incremental_run import (
@@ -95,6 +95,8 @@ class IncrementalExport:
     The first run is an ``ExportJob``, which resumes by itself if it was interrupted. Every later run reads
     the open requests and the recent ones, and adds what is new or changed: to SQLite and DuckDB in the place
     of the earlier version, to JSON lines and CSV at the end. A run that was interrupted is simply run again.
+
+    What the service has no longer stays, with the time at which that was noticed in ``vanished_at``.
 
     A later run asks for what is recent, open, or booked ahead, and for what has become of the rest of these,
     by ticket number where they are many. See ``docs/export.md``.
@@ -186,7 +188,7 @@ class IncrementalExport:
             settled=None if is_fixed else frozenset[str](),
             begun=int(moment.timestamp()),
             account=everything.start.account,
-            columns=tuple(column.name for column in choose_columns(PATH, fields).columns),
+            columns=(*(column.name for column in choose_columns(PATH, fields).columns), VANISHED_AT.name),
         )
         with locked(self._memory.with_name(f"{self._memory.name}.lock")):
             known = await in_thread(lambda: self._recall(new))
@@ -226,6 +228,7 @@ class IncrementalExport:
             batch_size=self._batch_size,
             on_progress=self._on_progress,
         )
+        job.spec = attrs.evolve(job.spec, columns=known.columns)
         try:
             summary = await job.run()
         except TimeZestError:
@@ -259,11 +262,12 @@ class IncrementalExport:
                 async for record in changes:
                     await appender.add(record)
                     del record  # so that a traceback with locals does not show it
-            left = await appender.finish()
+            now = self._client.scheduling_requests.service_time()
+            gone = [one.as_record(request_id) for request_id, one in run.gone.items() if one.exported]
+            left = await appender.finish(gone, now)
             await in_thread(unreadable.keep)
         finally:
             await appender.close()
-        now = self._client.scheduling_requests.service_time()
         await in_thread(lambda: run.state(left, now).save(self._memory))
         counts = (run.created, run.changed, run.unchanged, run.vanished, run.pages, run.looked_up)
         return IncrementalSummary(self._target, *counts, len(unreadable), changes=run.kinds)

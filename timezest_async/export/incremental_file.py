@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.atomic_files import usual_mode
 from timezest_async.export.formats import Reader, make_reader, make_writer
-from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.columns import VANISHED_AT, begun_columns, choose_columns
 from timezest_async.export.formats.database import DatabaseWriter
 from timezest_async.export.formats.selection import Format, OutputOptions, choose_format
 from timezest_async.export.incremental_state import LEARNED, NEEDED, PATH, IncrementalState, KnownRequest
@@ -177,7 +178,7 @@ class Appender:
         self._memory = memory
         self._size = size
         # A link is followed here: what is appended to is the user's own file.
-        self._writer = make_writer(target.resolve(), PATH, choose_columns(PATH, state.columns), options)
+        self._writer = make_writer(target.resolve(), PATH, begun_columns(PATH, state.columns), options)
         self._place = Place(0, Checkpoint(PATH, ("",)), committed_size=state.length)
         self._chunks: list[Any] = []
         self._is_open = False
@@ -197,8 +198,12 @@ class Appender:
         if len(self._chunks) >= self._size:
             await self._write()
 
-    async def finish(self) -> IncrementalState:
-        """Write what is left, and close.
+    async def finish(self, gone: Sequence[SchedulingRequest], moment: datetime) -> IncrementalState:
+        """Write what is left, mark what has vanished, and close.
+
+        Args:
+            gone: What is known of the requests that the service has no longer.
+            moment: When that was noticed (UTC).
 
         Returns:
             The state with what the file holds now.
@@ -207,6 +212,9 @@ class Appender:
             ConfigurationError: The database was taken away meanwhile.
         """
         await self._write()
+        # A table that was begun by a version without that column goes on without it; JSON lines need none.
+        if gone and (VANISHED_AT.name in self._state.columns or self._format is Format.JSONL):
+            await in_thread(lambda: self._mark(gone, moment))
         await self.close()
         return await in_thread(self._left)
 
@@ -228,20 +236,29 @@ class Appender:
         check_finished(self._target, self._format, self._state, self._memory)
         self._stands = self._target.stat() if self._target.exists() else None
 
+    def _mark(self, gone: Sequence[SchedulingRequest], moment: datetime) -> None:
+        self._begin()
+        self._place = self._writer.mark(gone, moment, self._place)
+
     def _write_now(self, chunks: list[Any]) -> None:
         if isinstance(self._writer, DatabaseWriter):
             if not self._still_stands():
                 raise gone(self._target, self._memory)
             if chunks:
-                if not self._is_open:
-                    attrs.evolve(self._state, appending=True).save(self._memory)
-                    self._is_open = True
+                self._begin()
                 self._writer.upsert(chunks)
         elif chunks or self._state.appending:
-            if not self._is_open:
-                self._open()
-                self._is_open = True
+            self._begin()
             self._place = self._writer.commit(chunks, self._place)
+
+    def _begin(self) -> None:
+        """Note that the file is added to, before it is."""
+        if not self._is_open:
+            if isinstance(self._writer, DatabaseWriter):
+                attrs.evolve(self._state, appending=True).save(self._memory)
+            else:
+                self._open()
+            self._is_open = True
 
     def _still_stands(self) -> bool:
         try:

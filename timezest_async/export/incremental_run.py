@@ -48,6 +48,7 @@ class IncrementalRun:
     Attributes:
         created, changed, unchanged, vanished, pages, looked_up: As in ``IncrementalSummary``.
         kinds: Likewise what became of which request, by id.
+        gone: What was known of the requests that have vanished, by id.
         is_thorough: Whether all that may change is read.
     """
 
@@ -82,7 +83,7 @@ class IncrementalRun:
         self._known = known if known.since is not None else attrs.evolve(known, since=self._since)
         self._spreads = SpreadMemory()
         self._read: dict[str, KnownRequest] = {}
-        self._gone: set[str] = set()
+        self.gone: dict[str, KnownRequest] = {}
         self._fixed = fixed
         self._tracker = tracker
         self._place = Place(0, client.scheduling_requests.list().start)
@@ -103,10 +104,11 @@ class IncrementalRun:
                 if seen.is_followed(self._known.settled_before) or seen.created_at >= self._since
             ]
         else:
+            followed = self._known.seen.keys() | self._known.vanished
             for query in self._names.queries:
                 async for record in self._listed(query if self._fixed is None else self._fixed & query):
                     # Others of the same names come with them, whose changes are not asked for.
-                    if record.id in self._known.seen and self._is_news(record):
+                    if record.id in followed and self._is_news(record):
                         yield record
             missing = list(self._names.nameless)
         for request_id in missing:
@@ -118,7 +120,7 @@ class IncrementalRun:
             except NotFoundError:
                 self.vanished += 1
                 self.kinds[request_id] = ChangeKind.VANISHED
-                self._gone.add(request_id)
+                self.gone[request_id] = self._known.seen[request_id]
                 continue
             except UnexpectedResponseError as error:
                 if self._pass_over is None:
@@ -129,7 +131,7 @@ class IncrementalRun:
                 yield record
         if self._names is not None:
             for request_id, seen in self._known.seen.items():
-                if request_id not in self._gone:
+                if request_id not in self.gone:
                     self._read.setdefault(request_id, seen)
 
     async def _listed(
@@ -186,7 +188,13 @@ class IncrementalRun:
             now: The service's time.
         """
         newest = max((seen.created_at for seen in self._read.values()), default=0)
-        known = attrs.evolve(known, records=known.records + self.created, spreads=self._spreads.to_json())
+        gone = {request_id for request_id, one in self.gone.items() if one.exported}
+        known = attrs.evolve(
+            known,
+            records=known.records + self.created,
+            spreads=self._spreads.to_json(),
+            vanished=known.vanished.union(gone).difference(self._read),
+        )
         if self.is_thorough:
             known = attrs.evolve(known, thorough_at=int(time.time()))
         return watching(known, self._read, max(newest, known.high_water or 0), self._overlap, now)

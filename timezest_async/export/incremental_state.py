@@ -13,6 +13,7 @@ from timezest_async.export.atomic_files import check_name, write_text
 from timezest_async.export.checksums import sealed, unsealed
 from timezest_async.export.formats.columns import first_columns
 from timezest_async.models import SchedulingRequest, Status
+from timezest_async.serialization.converter import structure
 
 _VERSION: Final = 2
 _UNSEALED: Final = 1
@@ -77,6 +78,11 @@ class KnownRequest:
             email=wire.get("end_user_email") if ticket is None else None,
         )
 
+    def as_record(self, id: str) -> SchedulingRequest:
+        """Return what a file has of it in any case, as a record."""
+        wire = self.as_wire(id)
+        return structure({name: wire[name] for name in NEEDED}, SchedulingRequest)
+
     def as_wire(self, id: str) -> dict[str, Any]:
         """Return what is known of it as the JSON object that the service sends."""
         ticket = [] if self.ticket is None else [{"type": self.ticket[0], "number": self.ticket[1]}]
@@ -138,6 +144,7 @@ class IncrementalState:
         settled_before: What was booked to start before that (epoch seconds, UTC) is not in ``seen``.
         timeless: Whether requests are booked here that do not say when they start.
         thorough_at: When all that may change was read last (epoch seconds, UTC).
+        vanished: The ids of requests that the file has, and the service no longer.
         begun: When the first run began (epoch seconds, UTC): what relative times are relative to.
     """
 
@@ -157,9 +164,12 @@ class IncrementalState:
     settled_before: int | None = None
     thorough_at: int | None = None
     timeless: bool = False
+    vanished: frozenset[str] = attrs.field(default=frozenset[str](), repr=False)
 
     def has_settled(self, record: SchedulingRequest) -> bool:
         """Return whether the file has a request that is not in ``seen``, such as one that was reopened."""
+        if record.id in self.vanished:
+            return True
         if self.settled is not None:
             return record.id in self.settled
         return self.since is not None and record.created_at.timestamp() < self.since
@@ -205,6 +215,7 @@ class IncrementalState:
             "settled_before": self.settled_before,
             "thorough_at": self.thorough_at,
             "timeless": self.timeless,
+            "vanished": sorted(self.vanished),
             "spreads": self.spreads,
         }
         write_text(path, sealed(value))
@@ -222,11 +233,13 @@ class IncrementalState:
             if value.pop("timezest_incremental") == (_VERSION if is_sealed else _UNSEALED):
                 seen = {name: KnownRequest(*one) for name, one in value.pop("seen").items()}
                 settled = value.pop("settled", None)
+                vanished: list[str] = value.pop("vanished", [])
                 columns = value.pop("columns", None) or first_columns(PATH, value["key"]["fields"])
                 return cls(
                     **value,
                     seen=seen,
                     settled=None if settled is None else frozenset(settled),
+                    vanished=frozenset(vanished),
                     columns=tuple(columns),
                 )
             reason = "of another version"

@@ -16,7 +16,7 @@ from timezest_async.errors import AuthenticationError, ConfigurationError, Permi
 from timezest_async.export.atomic_files import locked, remove, sync_folder
 from timezest_async.export.batches import Batches
 from timezest_async.export.formats import Writer, make_writer
-from timezest_async.export.formats.columns import choose_columns
+from timezest_async.export.formats.columns import begun_columns, choose_columns
 from timezest_async.export.formats.selection import (
     Compression,
     Format,
@@ -102,7 +102,7 @@ class ExportJob:
         start, limit = paginator.start, paginator.limit
         table = choose_columns(start.path, fields)
         options = OutputOptions(chosen, compression, None if fields is None else tuple(fields), raw_csv)
-        columns = tuple(column.name for column in table.columns)
+        self._columns = columns = tuple(column.name for column in table.columns)
         self.paths: ExportPaths = ExportPaths.of(target)
         self.spec: ExportSpec = ExportSpec(start, options, limit, overwrite, skip_unreadable, columns)
         self._paginator = paginator
@@ -192,10 +192,9 @@ class ExportJob:
         """Find what there is, and go on as it was begun."""
         unfinished = prepare(self.paths, self.spec, resumes=self._resumes, other_key=self._other_key)
         if unfinished is not None:
-            spec, columns = unfinished.spec, self.spec.columns
-            self.spec = spec
-            if spec.columns != columns:
-                table = choose_columns(spec.start.path, spec.columns)
+            spec = self.spec = unfinished.spec
+            if spec.columns != self._columns:
+                table = begun_columns(spec.start.path, spec.columns)
                 self._writer = make_writer(self.paths.partial, spec.start.path, table, spec.options)
         return unfinished
 

@@ -85,7 +85,7 @@ class IncrementalSummary:
         created: Records that it never had before; one that was reopened has changed.
         changed: Records of which it had an earlier version.
         unchanged: Records that were read again for nothing.
-        vanished: Records that the service no longer has; they stay in the file.
+        vanished: Records that the service no longer has; they stay in the file, with ``vanished_at``.
         pages: Pages read.
         looked_up: Records got by their id, one request each.
         unreadable: Records that cannot be read, and are kept in ``NAME.unreadable.jsonl``.

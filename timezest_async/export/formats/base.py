@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -13,7 +14,7 @@ import attrs
 from timezest_async.errors import ConfigurationError
 from timezest_async.export.checksums import Fingerprint, new_digest
 from timezest_async.export.job_state import Place, damaged
-from timezest_async.models import Record
+from timezest_async.models import Record, SchedulingRequest
 
 __all__ = ["Reader", "Wire", "Writer", "at", "damaged", "require"]
 
@@ -67,6 +68,16 @@ class Writer(ABC, Generic[Chunk]):
         Raises:
             OSError: The disk is full, or fails.
         """
+
+    def mark(self, records: Sequence[SchedulingRequest], moment: datetime, place: Place) -> Place:
+        """Say in a finished file since when records are gone from the service.
+
+        Args:
+            records: What is known of them, which stands where the file has nothing of them.
+            moment: When that was noticed (UTC).
+            place: Where the file ends.
+        """
+        raise NotImplementedError("a file of this format is not added to")
 
     def finish(self, place: Place) -> Fingerprint:  # noqa: ARG002 - others look at it
         """Make ``whole`` of what was written, durably; can be done again after a crash.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from timezest_async.export.formats.columns import TABLES, Column, Kind, Table
+from timezest_async.export.formats.columns import TABLES, VANISHED_AT, Column, Kind, Table, iso_text
 from timezest_async.models import Record, SchedulingRequest
 from timezest_async.models.record import to_json
 from timezest_async.serialization.encoding import wire_array
@@ -102,11 +101,6 @@ class FlatColumns:
         ]
 
 
-def _iso(value: datetime | None) -> str | None:
-    """Return a timestamp such as ``2026-01-31T12:00:00Z``, which sorts as text and SQLite computes with."""
-    return None if value is None else f"{value.isoformat()[:19]}Z"
-
-
 def _records_text(values: Iterable[Record]) -> str:
     return wire_array(values).decode() if values else "[]"
 
@@ -125,10 +119,18 @@ def _local_start(request: SchedulingRequest) -> str | None:
     return None if start is None else start.isoformat()
 
 
-_DERIVED: Final[Mapping[str, Getter]] = {"time_zone": _zone_name, "local_start_time": _local_start}
+def _nothing(request: SchedulingRequest) -> None:  # noqa: ARG001 - what was read is there
+    return None
+
+
+_DERIVED: Final[Mapping[str, Getter]] = {
+    "time_zone": _zone_name,
+    "local_start_time": _local_start,
+    VANISHED_AT.name: _nothing,
+}
 
 _FLAT: Final[Mapping[Kind, Getter]] = {
-    Kind.TIMESTAMP: _iso,
+    Kind.TIMESTAMP: iso_text,
     Kind.TEXTS: _texts_text,
     Kind.ENTITIES: _records_text,
     Kind.REFERENCES: _records_text,

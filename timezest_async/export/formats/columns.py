@@ -134,6 +134,10 @@ _KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
+VANISHED_AT: Final = Column("vanished_at", Kind.TIMESTAMP, is_derived=True)
+"""When a request was noticed to be gone from the service: the last column of an incremental export."""
+
+
 def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
     """Return the table of a list, with all columns or with those named, in the order named.
 
@@ -163,6 +167,18 @@ def choose_columns(path: str, fields: Sequence[str] | None) -> Table:
     if not chosen:
         raise ConfigurationError("fields is empty: name at least one, or leave it out for all")
     return Table(table.name, tuple(chosen.values()))
+
+
+def begun_columns(path: str, names: Sequence[str]) -> Table:
+    """Return the table of an export that was begun with these columns, which may end in ``VANISHED_AT``.
+
+    Raises:
+        ConfigurationError: As for ``choose_columns``.
+    """
+    chosen = choose_columns(path, [name for name in names if name != VANISHED_AT.name])
+    if VANISHED_AT.name in names:
+        chosen = attrs.evolve(chosen, columns=(*chosen.columns, VANISHED_AT))
+    return chosen
 
 
 def first_columns(path: str, fields: Sequence[str] | None) -> tuple[str, ...]:
@@ -197,6 +213,11 @@ def to_wire(row: Mapping[str, Any]) -> dict[str, Any]:
         else:
             wire[name] = value
     return wire
+
+
+def iso_text(value: datetime | None) -> str | None:
+    """Return a timestamp such as ``2026-01-31T12:00:00Z``, which sorts as text and SQLite computes with."""
+    return None if value is None else f"{value.isoformat()[:19]}Z"
 
 
 def _to_item(item: Mapping[str, Any]) -> dict[str, Any]:

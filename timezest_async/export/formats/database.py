@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -14,9 +15,10 @@ from timezest_async.errors import ConfigurationError, InvalidRequestError
 from timezest_async.export.atomic_files import remove, sync_file, sync_folder
 from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Reader, Wire, Writer, at
-from timezest_async.export.formats.columns import TABLES, Table, to_wire
+from timezest_async.export.formats.columns import TABLES, VANISHED_AT, Table, iso_text, to_wire
 from timezest_async.export.job_state import Place, damaged
 from timezest_async.export.output_files import Identity
+from timezest_async.models import SchedulingRequest
 
 Chunk = TypeVar("Chunk")
 
@@ -134,6 +136,17 @@ class DatabaseWriter(Writer[Chunk], Generic[Chunk]):
         with self.transaction() as connection:
             self.forget(connection, chunks)
             self.insert(connection, chunks)
+
+    def mark(self, records: Sequence[SchedulingRequest], moment: datetime, place: Place) -> Place:
+        """Say in a finished database since when requests are gone, where it does not say so yet."""
+        from timezest_async.serialization.json_text import well_formed  # noqa: PLC0415 - needs msgspec
+
+        name = VANISHED_AT.name
+        statement = f"UPDATE {self.table.name} SET {name} = ? WHERE id = ? AND {name} IS NULL"  # noqa: S608 - constants
+        with self.transaction() as connection:
+            for record in records:
+                connection.execute(statement, [iso_text(moment), well_formed(record.id)])
+        return place
 
     def finish(self, place: Place) -> Fingerprint:
         """Take the place away, and look at all that is left."""

@@ -13,18 +13,20 @@ import json
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from timezest_async.export.checksums import Fingerprint
 from timezest_async.export.formats.base import Reader, Wire, Writer, at, damaged, require
 from timezest_async.export.formats.cells import FlatColumns, field_getter
-from timezest_async.export.formats.columns import Kind, Table, to_wire
+from timezest_async.export.formats.columns import VANISHED_AT, Kind, Table, iso_text, to_wire
 from timezest_async.export.formats.selection import Compression, Format, OutputOptions
 from timezest_async.export.formats.spreadsheets import csv_rows, csv_text, escape_formula, unescape_formula
 from timezest_async.export.job_state import Place
 from timezest_async.export.output_files import AppendedFile
-from timezest_async.models import Record
+from timezest_async.models import Record, SchedulingRequest
 from timezest_async.serialization.encoding import wire_lines
 from timezest_async.serialization.json_text import json_bytes
 
@@ -51,9 +53,10 @@ def make_encoder(path: str, table: Table, options: OutputOptions) -> tuple[bytes
 def _jsonl_encoder(path: str, table: Table, options: OutputOptions) -> Encoder:
     if options.fields is None:
         return wire_lines
-    names = [column.name for column in table.columns if column.kind is not Kind.EXTRA]
-    derived = {column.name: field_getter(column, path) for column in table.columns if column.is_derived}
-    with_extra = len(names) < len(table.columns)
+    columns = [column for column in table.columns if column != VANISHED_AT]
+    names = [column.name for column in columns if column.kind is not Kind.EXTRA]
+    derived = {column.name: field_getter(column, path) for column in columns if column.is_derived}
+    with_extra = len(names) < len(columns)
 
     def select(record: Record) -> bytes:
         wire, extra = record.to_dict(), record.extra
@@ -109,6 +112,7 @@ class TextWriter(Writer[bytes]):
     def __init__(self, output: Path, path: str, table: Table, options: OutputOptions) -> None:
         self._output = output
         self._head, self.encode_records = make_encoder(path, table, options)
+        self._is_csv = options.format is Format.CSV
         self._compress = make_compressor(options.compression)
         self._file = AppendedFile(output)
 
@@ -135,6 +139,31 @@ class TextWriter(Writer[bytes]):
     def commit(self, chunks: Sequence[bytes], place: Place) -> Place:
         """Append lines."""
         return self._append(chunks, place)
+
+    def mark(self, records: Sequence[SchedulingRequest], moment: datetime, place: Place) -> Place:
+        """Append what the file has of requests that are gone once more, and since when they are."""
+        return self.commit([self._marked(records, moment)], place)
+
+    def _marked(self, records: Sequence[SchedulingRequest], moment: datetime) -> bytes:
+        spare = (self._head + self.encode(records)).decode()
+        ids = {record.id for record in records}
+        with self._output.open(encoding="utf-8", newline="") as file:
+            sources = (io.StringIO(spare, newline=""), file)
+            if self._is_csv:
+                rows = {
+                    str(row["id"]): {**row, VANISHED_AT.name: iso_text(moment)}
+                    for row in chain.from_iterable(map(csv_rows, sources))
+                    if unescape_formula(row["id"]) in ids
+                }
+                return csv_text([list(row.values()) for row in rows.values()]).encode()
+            lines = {
+                wire["id"]: line
+                for line in chain.from_iterable(sources)
+                if line.strip() and (wire := json.loads(line))["id"] in ids
+            }
+        # The line as it is, to the last digit of its numbers.
+        mark = f',"{VANISHED_AT.name}":{int(moment.timestamp())}}}\n'
+        return "".join(f"{line.rstrip()[:-1]}{mark}" for line in lines.values()).encode()
 
     def _append(self, chunks: Sequence[bytes], place: Place) -> Place:
         if self._compress is not None and any(chunks):
