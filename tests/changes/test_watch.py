@@ -251,9 +251,9 @@ def many() -> list[dict[str, Any]]:
 
 async def test_names_fit_into_a_url_and_name_everybody(many: list[dict[str, Any]]) -> None:
     asked = names.ask_for_transitions(many)
-    texts = [tql.render(query) for query in asked.queries]
+    texts = [tql.render(part.query) for part in asked.parts]
     assert max(len(text.encode()) for text in texts) < 4_000
-    assert len(asked.queries) <= 12
+    assert len(asked.parts) <= 12
     said = ",".join(texts)
     for request in many:
         if request["id"] not in asked.nameless:

@@ -21,10 +21,10 @@ import attrs
 from timezest_async import tql
 from timezest_async.changes.change import FINAL_STATUSES, GRACE, Wire
 from timezest_async.changes.comparison import Comparison
-from timezest_async.changes.names import ByName, ask_for_transitions
+from timezest_async.changes.names import ByName, Room, ask_for_transitions
 from timezest_async.changes.polling import PAGE_SIZE, Reader, Service
 from timezest_async.changes.store import ChangeStore, Memory
-from timezest_async.errors import ConfigurationError
+from timezest_async.errors import APIStatusError, ConfigurationError
 from timezest_async.models import Status
 from timezest_async.tql import scheduling_request as F
 
@@ -95,6 +95,7 @@ class Engine:
         self._wanted, self._fixed, self._initial = wanted, fixed, initial
         self._begun, self._clock = begun, clock
         self._memory: Memory | None = None
+        self._room = Room()
 
     async def recall(self) -> Memory:
         """Return what is remembered.
@@ -187,9 +188,8 @@ class Engine:
         is_due = not 0 <= self._clock() - notes.get("thorough_at", -math.inf) < FULL
         return Plan.LISTS if is_due or lists <= allowance else Plan.NAMES
 
-    @staticmethod
-    def _names(memory: Memory) -> ByName:
-        return ask_for_transitions(memory.watched.values(), turn=memory.version)
+    def _names(self, memory: Memory) -> ByName:
+        return ask_for_transitions(memory.watched.values(), turn=memory.version, most_bytes=self._room.most)
 
     async def _read(self, reader: Reader, memory: Memory, plan: Plan) -> Collection[str]:
         """Read as planned, and return the ids of other requests that have to be known for it."""
@@ -225,16 +225,19 @@ class Engine:
         """Find out about those that the lists do not have: something has become of each."""
         missing = _missing(reader, requests)
         if len(missing) > _SINGLE:
-            names = ask_for_transitions(missing.values())
+            names = ask_for_transitions(missing.values(), most_bytes=self._room.most)
             await self._ask(reader, attrs.evolve(names, nameless=()))
             missing = _missing(reader, requests)
         for request_id in missing:
             await reader.get(request_id)
 
-    @staticmethod
-    async def _ask(reader: Reader, names: ByName) -> None:
-        for query in names.queries:
-            await reader.list(query)
+    async def _ask(self, reader: Reader, names: ByName) -> None:
+        asking = names.asking(self._room)
+        for query in asking:
+            try:
+                await reader.list(query)
+            except APIStatusError as error:
+                asking.refused(error)
         for request_id in names.nameless:
             if request_id not in reader.found:
                 await reader.get(request_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,7 @@ import attrs
 
 from timezest_async import tql
 from timezest_async.changes.change import Wire
+from timezest_async.errors import APIStatusError, ConfigurationError
 from timezest_async.models import EntityType, Status
 from timezest_async.tql import scheduling_request as F
 
@@ -30,6 +32,8 @@ _SHARED: Final = 20
 _SPAN: Final = 30 * 86_400
 """Seconds between the oldest and newest request that are asked for by one list of e-mail addresses: people
 have other requests, too, and those of other times need not come with them."""
+_TOO_LONG: Final = {400, 413, 414, 431}
+"""With what gateways refuse a URL that is too long for them."""
 _SECOND: Final = timedelta(seconds=1)
 
 _NUMBERS: Final[Mapping[str, Any]] = {
@@ -41,50 +45,152 @@ _NUMBERS: Final[Mapping[str, Any]] = {
 }
 
 
+@attrs.define
+class Room:
+    """How long a list of names may be in a URL; what asks by name makes it smaller where that is refused.
+
+    Attributes:
+        most: Bytes.
+    """
+
+    most: int = MOST_BYTES
+
+
+@attrs.frozen
+class Part:
+    """Requests that are asked for at once.
+
+    Attributes:
+        attribute: What they are named by.
+        named: When each was created (epoch seconds), and its name; the oldest first.
+        status: What is asked of their status; None for nothing.
+    """
+
+    attribute: Any
+    named: Sequence[tuple[int, str]]
+    status: Query | None = None
+
+    @property
+    def query(self) -> Query:
+        """What to list."""
+        oldest, newest = (datetime.fromtimestamp(self.named[end][0], UTC) for end in (0, -1))
+        query: Query = self.attribute.in_(self._names) & F.created_at.between(oldest, newest + _SECOND)
+        return query if self.status is None else query & self.status
+
+    @property
+    def size(self) -> int:
+        """How many bytes of a URL the names are."""
+        return sum(map(_size, self._names))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is but one name."""
+        return len(self._names) == 1
+
+    def halves(self) -> Iterator[Part]:
+        """Divide it, between two names."""
+        first = set(self._names[: len(self._names) // 2])
+        for is_first in (True, False):
+            yield attrs.evolve(self, named=[one for one in self.named if (one[1] in first) is is_first])
+
+    @property
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(name for _, name in self.named))
+
+
 @attrs.frozen
 class ByName:
     """How to find out about some requests.
 
     Attributes:
-        queries: What to list.
+        parts: What to list.
         nameless: The ids of those that have to be got one by one.
     """
 
-    queries: Sequence[Query]
+    parts: Sequence[Part]
     nameless: Sequence[str]
 
     @property
     def cost(self) -> int:
         """The requests that it takes at least."""
-        return len(self.queries) + len(self.nameless)
+        return len(self.parts) + len(self.nameless)
+
+    def asking(self, room: Room) -> Asking:
+        """Ask for the parts, in smaller ones where those are refused."""
+        return Asking(self.parts, room)
 
 
-def ask_for_transitions(requests: Iterable[Wire], turn: int = 0) -> ByName:
+class Asking:
+    """What to list, one query after another; of one that is refused as too long, the halves come next.
+
+    Args:
+        parts: All of it.
+        room: How long a list of names may be: learnt from what is refused.
+    """
+
+    def __init__(self, parts: Sequence[Part], room: Room) -> None:
+        self._parts, self._room = deque(parts), room
+        self._asked: Part | None = None
+
+    def __iter__(self) -> Iterator[Query]:
+        while self._parts:
+            part = self._parts.popleft()
+            if part.size > self._room.most and not part.is_single:
+                self._parts.extendleft(reversed(list(part.halves())))
+                continue
+            self._asked = part
+            yield part.query
+
+    def refused(self, error: APIStatusError) -> None:
+        """Ask in smaller parts for what the last query was to list.
+
+        Args:
+            error: What came of it.
+
+        Raises:
+            APIStatusError: That one, which has nothing to do with the length.
+            ConfigurationError: There is nothing shorter.
+        """
+        part = self._asked
+        # Errors that are listed are the service's own, which has read the filter.
+        if error.status not in _TOO_LONG or error.errors is not None or part is None:
+            raise error
+        if part.is_single:
+            raise ConfigurationError(
+                f"a single ticket number or e-mail address in a filter is refused as a whole list of them is "
+                f"({error}): let the gateway before the service take URLs of 4 kB"
+            ) from error
+        self._room.most = min(self._room.most, part.size // 2)
+        self._parts.appendleft(part)
+
+
+def ask_for_transitions(requests: Iterable[Wire], turn: int = 0, *, most_bytes: int = MOST_BYTES) -> ByName:
     """Ask which of some requests were cancelled, closed, or sent to the end user; bookings the ticks see.
 
     Args:
         requests: As they were.
         turn: Which of those that are new have their turn: one question is asked about them each time.
+        most_bytes: How long a list of names may be in a URL.
     """
     known = list(requests)
     usual = [request for request in known if _is_fit(request["status"])]
     statuses = sorted({*_USUAL, *(request["status"] for request in usual)})
-    found = ask_for(usual)
-    queries = [query & F.status.not_in(statuses) for query in found.queries]
+    found = ask_for(usual, most_bytes)
+    parts = [attrs.evolve(part, status=F.status.not_in(statuses)) for part in found.parts]
     sent = {_key(request) for request in usual if request["status"] == Status.SENT}
     new = [request for request in usual if request["status"] == Status.NEW]
     # Of a ticket with several requests those that were sent long ago would come back each time.
     shared = [request for request in new if _key(request) in sent]
     alone = [request for request in new if _key(request) not in sent]
     groups = [alone, *(shared[start : start + _SHARED] for start in range(0, len(shared), _SHARED))]
-    sendings = [query & (F.status == Status.SENT) for group in groups for query in ask_for(group).queries]
+    sendings = [part for group in groups for part in ask_for(group, most_bytes).parts]
     if sendings:
-        queries.append(sendings[turn % len(sendings)])
+        parts.append(attrs.evolve(sendings[turn % len(sendings)], status=F.status == Status.SENT))
     unusual = [request["id"] for request in known if not _is_fit(request["status"])]
-    return ByName(queries, [*found.nameless, *unusual])
+    return ByName(parts, [*found.nameless, *unusual])
 
 
-def ask_for(requests: Iterable[Wire]) -> ByName:
+def ask_for(requests: Iterable[Wire], most_bytes: int = MOST_BYTES) -> ByName:
     """Ask for some requests by their names; others of the same names may come with them."""
     groups: dict[str, tuple[Any, list[tuple[int, str]]]] = {}
     nameless: list[str] = []
@@ -94,13 +200,11 @@ def ask_for(requests: Iterable[Wire]) -> ByName:
             nameless.append(request["id"])
         else:
             groups.setdefault(attribute.name, (attribute, []))[1].append((request["created_at"], name))
-    queries: list[Query] = []
+    parts: list[Part] = []
     for attribute, named in groups.values():
-        for chunk in _chunks(sorted(named), _SPAN if attribute.name == F.end_user_email.name else math.inf):
-            oldest, newest = (datetime.fromtimestamp(chunk[end][0], UTC) for end in (0, -1))
-            names = list(dict.fromkeys(name for _, name in chunk))
-            queries.append(attribute.in_(names) & F.created_at.between(oldest, newest + _SECOND))
-    return ByName(queries, nameless)
+        span = _SPAN if attribute.name == F.end_user_email.name else math.inf
+        parts += (Part(attribute, chunk) for chunk in _chunks(sorted(named), span, most_bytes))
+    return ByName(parts, nameless)
 
 
 def _name(request: Wire) -> tuple[Any, str]:
@@ -127,16 +231,22 @@ def _is_fit(text: object) -> bool:
     )
 
 
-def _chunks(named: Sequence[tuple[int, str]], span: float) -> Iterator[list[tuple[int, str]]]:
+def _chunks(
+    named: Sequence[tuple[int, str]], span: float, most_bytes: int
+) -> Iterator[list[tuple[int, str]]]:
     """Divide names so that each part fits into a URL, and is of requests made within so many seconds."""
     chunk: list[tuple[int, str]] = []
     length = 0
     for created_at, name in named:
-        size = len(quote(name)) + 1
-        if chunk and (length + size > MOST_BYTES or created_at - chunk[0][0] > span):
+        size = _size(name)
+        if chunk and (length + size > most_bytes or created_at - chunk[0][0] > span):
             yield chunk
             chunk, length = [], 0
         chunk.append((created_at, name))
         length += size
     if chunk:
         yield chunk
+
+
+def _size(name: str) -> int:
+    return len(quote(name)) + 1

@@ -97,13 +97,15 @@ class Reader:
         )
         await self._leave_room()
         count = pages = 0
-        async with aclosing(requests.pages()) as read:
-            async for page in read:
-                pages += 1
-                count += len(page.data)
-                self.found.update((record.id, record) for record in page.data)
-                await self._leave_room()
-        self.requests += max(1, pages)
+        try:
+            async with aclosing(requests.pages()) as read:
+                async for page in read:
+                    pages += 1
+                    count += len(page.data)
+                    self.found.update((record.id, record) for record in page.data)
+                    await self._leave_room()
+        finally:
+            self.requests += max(1, pages)
         return count
 
     async def get(self, id: str) -> SchedulingRequest | None:

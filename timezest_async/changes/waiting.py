@@ -12,9 +12,9 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from timezest_async.changes.change import Wire
-from timezest_async.changes.names import ask_for
+from timezest_async.changes.names import Room, ask_for
 from timezest_async.changes.polling import Reader, Service
-from timezest_async.errors import InvalidRequestError, TimeZestError
+from timezest_async.errors import APIStatusError, InvalidRequestError, TimeZestError
 from timezest_async.models import SchedulingRequest, Status
 from timezest_async.tql import scheduling_request as F
 
@@ -101,6 +101,7 @@ class Waiters:
         self._waiters: list[_Waiter] = []
         self._looking: asyncio.Task[None] | None = None
         self._news: asyncio.Event | None = None
+        self._room = Room()
 
     async def wait(
         self,
@@ -186,15 +187,18 @@ class Waiters:
             for waiter in waiters:
                 _tell(waiter, reader)
 
-    @staticmethod
-    async def _read(reader: Reader, waiters: Sequence[_Waiter], *, is_thorough: bool) -> None:
+    async def _read(self, reader: Reader, waiters: Sequence[_Waiter], *, is_thorough: bool) -> None:
         requests = {waiter.request["id"]: waiter.request for waiter in waiters}
         if len(requests) > _SINGLE:
             statuses = {status for waiter in waiters for status in waiter.condition.statuses or ()}
             by_status = not is_thorough and all(waiter.condition.statuses for waiter in waiters)
-            names = ask_for(requests.values())
-            for query in names.queries:
-                await reader.list(query & F.status.in_(sorted(statuses)) if by_status else query)
+            names = ask_for(requests.values(), self._room.most)
+            asking = names.asking(self._room)
+            for query in asking:
+                try:
+                    await reader.list(query & F.status.in_(sorted(statuses)) if by_status else query)
+                except APIStatusError as error:
+                    asking.refused(error)
             if by_status:
                 requests = {name: requests[name] for name in names.nameless}
         for request_id in requests:

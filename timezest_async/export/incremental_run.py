@@ -12,10 +12,10 @@ import attrs
 
 from timezest_async import tql
 from timezest_async.changes.change import GRACE, ChangeKind, kind_of
-from timezest_async.changes.names import ByName, ask_for_transitions
+from timezest_async.changes.names import ByName, Room, ask_for_transitions
 from timezest_async.changes.polling import PAGE_SIZE
 from timezest_async.client import TimeZestClient
-from timezest_async.errors import NotFoundError, UnexpectedResponseError
+from timezest_async.errors import APIStatusError, NotFoundError, UnexpectedResponseError
 from timezest_async.export.incremental_state import FINAL_STATUSES, IncrementalState, KnownRequest
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import Tracker
@@ -105,11 +105,15 @@ class IncrementalRun:
             ]
         else:
             followed = self._known.seen.keys() | self._known.vanished
-            for query in self._names.queries:
-                async for record in self._listed(query if self._fixed is None else self._fixed & query):
-                    # Others of the same names come with them, whose changes are not asked for.
-                    if record.id in followed and self._is_news(record):
-                        yield record
+            asking = self._names.asking(Room())
+            for query in asking:
+                try:
+                    async for record in self._listed(query if self._fixed is None else self._fixed & query):
+                        # Others of the same names come with them, whose changes are not asked for.
+                        if record.id in followed and self._is_news(record):
+                            yield record
+                except APIStatusError as error:
+                    asking.refused(error)
             missing = list(self._names.nameless)
         for request_id in missing:
             if request_id in self._read:
