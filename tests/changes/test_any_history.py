@@ -1,14 +1,15 @@
 """Any history of a small service, seen through looks that fail, stop and start again.
 
 Replaying the changes on an empty table gives the service's final state for all that is followed; no change
-is missing, none is acknowledged twice, and those of one request come in order.
+is missing, none is acknowledged twice, and those of one request come in order. What ticks and sweeps by name
+promise alone, they keep without any list being read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.support import NOON, examples
 from timezest_async import Change, ChangeKind, RateLimiter, TimeZestClient, TimeZestError
 from timezest_async.changes import engine, watching
 from timezest_async.changes.change import is_settled
+from timezest_async.changes.sqlite import SQLiteChangeStore
+from timezest_async.changes.store import Memory
 from timezest_async.changes.watching import Watch
 from timezest_async.sandbox import DropBeforeHeaders, Sandbox, TruncatedJSON
 
@@ -36,6 +39,9 @@ class Histories(RuleBasedStateMachine):
     """The service, two consumers of one state, and what each of them makes of it."""
 
     page_size: ClassVar[int] = 20
+    only_names: ClassVar[bool] = False
+    by_name: ClassVar[bool]
+    """Whether sweeps ask by name, come what may."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +51,9 @@ class Histories(RuleBasedStateMachine):
         self.now, self.here, self.number = NOON, NOON, 0
         self.tables: dict[str, dict[str, Any]] = {name: {} for name in CONSUMERS}
         self.acknowledged = dict.fromkeys(CONSUMERS, 0)
-        self.stack: list[Any] = []
+        self.latest = NOON
+        self.out_of_turn: set[str] = set()
+        """What was done to whom while the service's clock was put back further than looks overlap."""
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -57,7 +65,8 @@ class Histories(RuleBasedStateMachine):
         there=st.integers(0, 4),
     )
     def start(self, *, clears: bool, moves: bool, initial: bool, there: int) -> None:
-        self.initial = initial
+        self.initial, self.moves = initial, moves
+        type(self).by_name = self.only_names
         self.sandbox = Sandbox(
             clock=lambda: self.now,
             page_size=self.page_size,
@@ -93,11 +102,18 @@ class Histories(RuleBasedStateMachine):
         ][kind]
         record = self.sandbox.add(id=f"sreq_{self.number}", **named)
         self.sandbox.update(record["id"], updated_at=record["created_at"])
+        self.note(record["id"])
+
+    def note(self, name: str) -> None:
+        self.latest = max(self.latest, self.now)
+        if self.now < self.latest - 100:
+            self.out_of_turn.add(name)
 
     @rule(which=requests, ahead=st.integers(-3, 30))
     def book(self, which: int, ahead: int) -> None:
         if (record := self.chosen(which)) and record["status"] != "closed":
             self.sandbox.book(record["id"], int(self.now) + ahead * DAY + self.number)
+            self.note(record["id"])
 
     @rule(which=requests)
     def cancel(self, which: int) -> None:
@@ -132,6 +148,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-90, 90]))
     def step_the_services_clock(self, seconds: int) -> None:
+        self.latest = max(self.latest, self.now)
         self.now += seconds
 
     @rule(seconds=st.sampled_from([-7200, -1, 7200]))
@@ -203,7 +220,40 @@ class Histories(RuleBasedStateMachine):
             self.loop.close()
             self.folder.cleanup()
 
+    async def _remembered(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return what is followed, and all that is known."""
+        store = SQLiteChangeStore(self.path)
+        try:
+            memory = await store.recall(-1)
+            assert memory is not None
+            return memory.watched, {**await store.known(None), **memory.watched}
+        finally:
+            await store.close()
+
+    def check_what_ticks_and_sweeps_promise(self) -> None:
+        """Look once more by name: all that was created, booked, moved, cancelled or closed has been told."""
+        watched, known = self.do(self._remembered())
+        for consumer in CONSUMERS:
+            self.look(consumer)
+        promised: dict[str, Any] = {}
+        for record in self.sandbox.records():
+            name, before = record["id"], known.get(record["id"])
+            if record["status"] in {"cancelled", "closed"} and name in watched:
+                promised[name] = record
+            elif name in self.out_of_turn:
+                continue
+            elif before is None and record["status"] in {"new", "sent", "scheduled", "paused"}:
+                promised[name] = record
+            elif before is not None and record["status"] == "scheduled":
+                told = ("scheduled_at", "selected_start_time") if self.moves else ("scheduled_at",)
+                if any(before.get(field) != record.get(field) for field in told):
+                    promised[name] = record
+        for table in self.tables.values():
+            assert {name: table.get(name) for name in promised} == promised
+
     def check(self) -> None:
+        self.check_what_ticks_and_sweeps_promise()
+        type(self).by_name = False
         self.here += 2 * engine.FULL
         for consumer in CONSUMERS:
             self.look(consumer)
@@ -221,15 +271,21 @@ class Histories(RuleBasedStateMachine):
                 assert name in followed or is_settled(record, settled_by), record
 
 
-@pytest.mark.parametrize("page_size", [20, 1])
+@pytest.mark.parametrize(("page_size", "only_names"), [(20, False), (1, False), (1, True)])
 def test_replaying_the_changes_gives_the_services_state(
-    page_size: int, monkeypatch: pytest.MonkeyPatch
+    page_size: int, monkeypatch: pytest.MonkeyPatch, *, only_names: bool
 ) -> None:
     # With pages of one record, asking by name is cheaper than reading lists.
     monkeypatch.setattr(engine, "PAGE_SIZE", page_size)
     if page_size == 1:
         monkeypatch.setattr(watching, "_LOOKING", 1)
-    machine = type("Machine", (Histories,), {"page_size": page_size})
+    machine = type("Machine", (Histories,), {"page_size": page_size, "only_names": only_names})
+    plan = engine.Engine._plan
+
+    def planned(self: engine.Engine, memory: Memory, allowance: int) -> engine.Plan:
+        return engine.Plan.NAMES if machine.by_name else plan(self, memory, allowance)
+
+    monkeypatch.setattr(engine.Engine, "_plan", planned)
     with stamina.set_testing(True, attempts=2):
         machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20)
         machine.TestCase().runTest()
