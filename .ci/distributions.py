@@ -24,7 +24,12 @@ with zipfile.ZipFile(WHEEL) as wheel:
     metadata = BytesParser(policy=default).parsebytes(wheel.read(f"{about}/METADATA"))
     entry_points = wheel.read(f"{about}/entry_points.txt").decode()
 
-strange = {name.partition("/")[0] for name in names} - {"timezest_async", "_timezest_command.py", about}
+strange = {name.partition("/")[0] for name in names} - {
+    "timezest_async",
+    "_timezest_command.py",
+    "_timezest_pytest.py",
+    about,
+}
 expect(not strange, f"the wheel holds more than the package: {strange}")
 for wanted in ("timezest_async/py.typed", "timezest_async/reports/report.css", f"{about}/licenses/LICENSE"):
     expect(wanted in names, f"the wheel lacks {wanted}")
