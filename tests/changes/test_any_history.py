@@ -62,7 +62,7 @@ class Histories(RuleBasedStateMachine):
         clears=st.booleans(),
         moves=st.booleans(),
         initial=st.booleans(),
-        there=st.integers(0, 4),
+        there=st.integers(0, 8),
     )
     def start(self, *, clears: bool, moves: bool, initial: bool, there: int) -> None:
         self.initial, self.moves = initial, moves
@@ -80,8 +80,8 @@ class Histories(RuleBasedStateMachine):
             rate_limiter=RateLimiter(1_000_000, 1.0),
             max_attempts=2,
         )
-        for name in range(there):
-            self.create(name % 3)
+        for number in range(there):
+            self.create(number % 3, age=(number + 1) * 600)
         if not initial:
             self.look("main")
             for table in self.tables.values():
@@ -92,7 +92,7 @@ class Histories(RuleBasedStateMachine):
         return records[which % len(records)] if records else None
 
     @rule(kind=st.integers(0, 2))
-    def create(self, kind: int) -> None:
+    def create(self, kind: int, age: int = 0) -> None:
         self.number += 1
         ticket = {"type": "connectwise_psa/service_ticket", "id": 1, "number": f"#{self.number // 2}"}
         named: dict[str, Any] = [
@@ -100,7 +100,8 @@ class Histories(RuleBasedStateMachine):
             {"end_user_email": f"user{self.number % 2}@example.com"},
             {},
         ][kind]
-        record = self.sandbox.add(id=f"sreq_{self.number}", **named)
+        created_at = int(self.now) - age
+        record = self.sandbox.add(id=f"sreq_{self.number}", created_at=created_at, **named)
         self.sandbox.update(record["id"], updated_at=record["created_at"])
         self.note(record["id"])
 
@@ -124,6 +125,11 @@ class Histories(RuleBasedStateMachine):
     def close_request(self, which: int) -> None:
         if record := self.chosen(which):
             self.sandbox.close_request(record["id"])
+
+    @rule(which=requests, closed=st.booleans())
+    def end_one_that_is_followed(self, which: int, *, closed: bool) -> None:
+        self.look("main")
+        (self.close_request if closed else self.cancel)(which)
 
     @rule(which=requests, status=st.sampled_from(["new", "sent", "paused"]))
     def put(self, which: int, status: str) -> None:
@@ -287,5 +293,6 @@ def test_replaying_the_changes_gives_the_services_state(
 
     monkeypatch.setattr(engine.Engine, "_plan", planned)
     with stamina.set_testing(True, attempts=2):
-        machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20)
+        count = examples(150 if only_names else 60)
+        machine.TestCase.settings = settings(max_examples=count, stateful_step_count=20)
         machine.TestCase().runTest()

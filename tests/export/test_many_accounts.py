@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import importlib.util
+import json
 import os
 import pickle
+import re
 import signal
 from contextlib import AsyncExitStack
 from functools import partial
@@ -13,12 +16,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import aiohttp
 import attrs
 import duckdb
 import pytest
+import yarl
 
 from tests import support
-from timezest_async import AuthenticationError, ConfigurationError, TimeZestError, export
+from tests.servers.redis_server import RedisServer
+from timezest_async import (
+    AuthenticationError,
+    ConfigurationError,
+    RateLimiter,
+    RedisRateLimiter,
+    TimeZestError,
+    export,
+)
 from timezest_async.export import Account, export_account
 from timezest_async.sandbox import Sandbox, Status
 from timezest_async.sandbox.faults import TruncatedJSON
@@ -168,6 +181,39 @@ async def test_a_password_of_redis_is_no_argument(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_budget_is_kept_in_one_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give one of them"):
+        await export_account(
+            Account("acme", "env:K"), tmp_path, rate_limiter=RateLimiter(), redis="redis://127.0.0.1/0"
+        )
+    assert not files(tmp_path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("said", ["env", "file"])
+async def test_an_account_in_redis_has_one_budget_and_shares_it_with_no_other(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(RedisServer("pass-word"))
+        sandbox = await stack.enter_async_context(Sandbox(records=100, clock=support.stopped_clock))
+        if said == "env":
+            monkeypatch.setenv("REDIS_OF_US", server.url)
+            redis = "env:REDIS_OF_US"
+        else:
+            (tmp_path / "redis").write_text(f"{server.url}\n", encoding="utf-8")
+            redis = f"file:{tmp_path / 'redis'}"
+        for folder, name in (("one", "acme"), ("two", "acme"), ("one", "other")):
+            account = Account(name, lambda: sandbox.api_key, sandbox.base_url)
+            await export_account(account, tmp_path / folder, redis=redis, concurrency=1)
+        assert len(sandbox.requests_seen) == 15
+        for name, taken in (("acme", 10), ("other", 5)):
+            async with RedisRateLimiter(server.url, name=name) as budget:
+                await budget.acquire()  # it goes by Redis's last answer
+                assert budget.available == budget.max_requests - taken - 1
+
+
+@pytest.mark.asyncio
 async def test_a_wrong_key_is_told_as_ever(tmp_path: Path) -> None:
     async with Sandbox(records=5, clock=support.stopped_clock) as sandbox:
         with pytest.raises(AuthenticationError):
@@ -176,6 +222,25 @@ async def test_a_wrong_key_is_told_as_ever(tmp_path: Path) -> None:
 
 def test_it_is_part_of_what_exports_offer() -> None:
     assert export.export_account is export_account
+
+
+async def pages(start: str) -> dict[str, str]:
+    """Read what Dask's dashboard shows: all pages and figures that can be reached by links."""
+    found: dict[str, str] = {}
+    root = yarl.URL(start).origin()
+    todo = [root / path for path in ("sitemap.json", "metrics", "info/main/workers.html")]
+    async with aiohttp.ClientSession() as session:
+        while todo:
+            address = todo.pop()
+            if str(address) in found or address.origin() != root:
+                continue
+            async with session.get(address) as response:
+                found[str(address)] = text = await response.text(errors="replace")
+            links = re.findall(r"""(?:href|src)=["']([^"'#]+)""", text)
+            if address.path == "/sitemap.json":
+                links = [f"/{path}" for path in json.loads(text)["paths"]]
+            todo += [address.join(yarl.URL(html.unescape(link))) for link in links]
+    return found
 
 
 @pytest.mark.asyncio
@@ -189,7 +254,7 @@ async def test_on_dask_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path)
         sandboxes = await serve(stack, tmp_path, count, records=each, latency=0.1)
         cluster = await stack.enter_async_context(
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=4, dashboard_address=None, asynchronous=True
+                n_workers=2, threads_per_worker=4, dashboard_address="127.0.0.1:0", asynchronous=True
             )
         )
         client = await stack.enter_async_context(distributed.Client(cluster, asynchronous=True))
@@ -200,6 +265,8 @@ async def test_on_dask_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path)
         first = distributed.as_completed(tasks)
         await anext(first)
         said = repr([client.futures, await client.scheduler.identity(), tasks, accounts])
+        dashboard = await pages(cluster.dashboard_link)
+        assert any("export_account" in text for text in dashboard.values())
         workers = await client.run(os.getpid)
         os.kill(min(workers.values()), signal.SIGKILL)
         summaries = await client.gather(tasks)
@@ -209,6 +276,7 @@ async def test_on_dask_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path)
         found = rows(tmp_path / "out")
         assert len(set(found)) == count * each
         assert found == expected(sandboxes)
+        said += repr([dashboard, await pages(cluster.dashboard_link)])
         assert KEY not in said
     await asyncio.sleep(0)
     assert not (tmp_path / "out" / "_unfinished").exists()

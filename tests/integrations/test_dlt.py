@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +19,15 @@ from tests import support
 from tests.servers.served import KEY, Served, serving
 from timezest_async import RateLimiter
 from timezest_async.sandbox import Sandbox
-from timezest_async.sandbox.faults import Status
+from timezest_async.sandbox.faults import Delay, Status
 
 dlt = support.needs("dlt", "dlt")
 duckdb = support.needs("duckdb", "dlt")
 from timezest_async.integrations.dlt import timezest  # noqa: E402 - needs dlt
 
 pytestmark = pytest.mark.filterwarnings("default")  # of the libraries' own
+WORKER = Path(__file__).with_name("dlt_worker.py")
+ROOT = Path(__file__).parents[2]
 DAY = 86_400
 NOW = int(support.NOON)
 LISTS = ("agents", "teams", "appointment_types")
@@ -171,6 +177,60 @@ def test_a_run_that_was_broken_off_is_made_good_by_the_next(
     made(folder).run(source(service)).raise_on_failed_jobs()
     assert {new, other} <= {row["id"] for row in read(folder, "scheduling_requests")}
     assert [wire(row) for row in read(folder, "scheduling_requests")] == plain(service.records())
+
+
+def worker(service: Served, folder: Path) -> subprocess.Popen[str]:
+    """Begin a run in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, str(WORKER), service.base_url, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begin\n"
+    return process
+
+
+def whole_run(service: Served, folder: Path) -> None:
+    with worker(service, folder) as process:
+        output, _ = process.communicate()
+    assert (output, process.returncode) == ("done\n", 0)
+
+
+@pytest.mark.timeout(600)
+def test_runs_that_were_killed_are_made_good_by_the_next(
+    service: Served, folder: Path, clock: Clock
+) -> None:
+    chance = random.Random(13)
+    began = time.monotonic()
+    whole_run(service, folder)
+    usual = time.monotonic() - began
+    ever = {one["id"] for one in service.records()}
+    killed = 0
+    for number in range(support.examples(20)):
+        clock.now += 3600
+        for _ in range(10):
+            clock.now += 1
+            service.do(lambda sandbox: act(sandbox, chance, clock))
+        if number % 2:  # it is killed while one of the lists is still being read
+            service.faults.script("GET /agents", [Delay(60)])
+        with worker(service, folder) as process:
+            try:
+                process.wait(chance.uniform(0, usual))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+        service.faults.clear()
+    assert killed
+    seen = service.records()
+    # The first makes good what was pending, and leaves it at that; so one more is needed to see the latest.
+    whole_run(service, folder)
+    whole_run(service, folder)
+    rows = read(folder, "scheduling_requests")
+    assert len(rows) == len({row["id"] for row in rows})
+    assert ever <= {row["id"] for row in rows}
+    assert [wire(row) for row in rows if row["vanished_at"] is None] == plain(seen)
 
 
 def test_the_key_is_nowhere_and_a_later_run_costs_little(service: Served, folder: Path) -> None:

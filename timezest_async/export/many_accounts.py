@@ -115,18 +115,24 @@ async def export_account(
         account: The account.
         folder: Of all accounts; it is made where it is missing.
         filter: Which requests, as for ``list``; the same when called again.
-        rate_limiter: The account's budget; by default one of this call's own.
+        rate_limiter: The account's budget, instead of ``redis``; by default one of this call's own.
         redis: The URL of a Redis that keeps the account's budget, where several processes read it at once, or
             one may be killed and another go on; ``"env:NAME"`` or ``"file:PATH"`` for one with a password.
         concurrency: As for ``list``.
         skip_unreadable: Keep records that cannot be read in ``FOLDER/_unreadable/NAME.jsonl``, and go on.
 
     Raises:
-        ConfigurationError: The key is not where it is said to be, what was begun had another filter, another
-            process is exporting the account, or pyarrow is missing.
+        ConfigurationError: The key is not where it is said to be, both ``rate_limiter`` and ``redis`` are
+            given, what was begun had another filter, another process is exporting the account, or pyarrow is
+            missing.
         TimeZestError: The service or the network failed; call it again.
         OSError: The disk failed; likewise.
     """
+    if rate_limiter is not None and redis is not None:
+        raise ConfigurationError(
+            "rate_limiter and redis both say what keeps the account's budget: give one of them; "
+            "a RedisRateLimiter is a rate_limiter too"
+        )
     began = time.monotonic()
     root = Path(folder)
     target = root / f"account={account.name}" / NAME
