@@ -199,9 +199,7 @@ def whole_run(service: Served, folder: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_runs_that_were_killed_are_made_good_by_the_next(
-    service: Served, folder: Path, clock: Clock
-) -> None:
+def test_runs_that_were_killed_are_made_good_by_the_next(service: Served, folder: Path, clock: Clock) -> None:
     chance = random.Random(13)
     began = time.monotonic()
     whole_run(service, folder)
