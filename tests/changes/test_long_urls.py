@@ -82,7 +82,7 @@ async def test_what_is_refused_is_halved_and_not_tried_again(
                 gone = random.Random(number).sample(range(COUNT), 5)
                 for one in gone:
                     sandbox.cancel(f"sreq_{one}")
-                store, refused = watch._store, len(gateway.refused)
+                store, refused = watch.store, len(gateway.refused)
                 cost = await looks.look(sweep=True, allowance=1)
                 assert cost.plan is engine.Plan.NAMES
                 told = await store.pending("main", 100)

@@ -59,7 +59,7 @@ def test_the_blocks_do_what_they_say(
 
 
 def test_every_block_says_its_language() -> None:
-    known = {"python", "sh", "output", "text", "json", "toml", "sql"}
+    known = {"python", "sh", "output", "text", "json", "toml", "sql", "js"}
     assert [
         (page.name, block.line) for page in PAGES for block in blocks(page) if block.language not in known
     ] == []

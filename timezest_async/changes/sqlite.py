@@ -32,6 +32,8 @@ _PENDING: Final = (
     "SELECT seq, kind, before, after, seen_at FROM event"
     " WHERE seq > coalesce((SELECT acknowledged FROM cursor WHERE consumer = ?), 0) ORDER BY seq LIMIT ?"
 )
+_HISTORY: Final = "SELECT seq, kind, before, after, seen_at FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_NEWEST: Final = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)"
 _ACKNOWLEDGE: Final = (
     "INSERT INTO cursor VALUES (?, ?)"
     " ON CONFLICT (consumer) DO UPDATE SET acknowledged = max(acknowledged, excluded.acknowledged)"
@@ -124,6 +126,21 @@ class SQLiteChangeStore:
 
         return await self._file.run(read, durable=False)
 
+    async def history(self, after: int, most: int) -> Sequence[Event] | None:
+        """Return the oldest events after a number, acknowledged or not; see ``Watch.history``."""
+
+        def read(connection: sqlite3.Connection) -> list[Event] | None:
+            rows = connection.execute(_HISTORY, (after, most)).fetchall()
+            # A commit that fails takes its numbers back, so none is left out.
+            is_whole = rows[0][0] == after + 1 if rows else _newest(connection) == after
+            return [_event(*row) for row in rows] if is_whole else None
+
+        return await self._file.run(read, durable=False)
+
+    async def newest(self) -> int:
+        """Return the number of the newest event there has been."""
+        return await self._file.run(_newest, durable=False)
+
     async def acknowledge(self, consumer: str, seq: int) -> None:
         """Note that a consumer is done with an event and all before it; never goes back.
 
@@ -136,6 +153,11 @@ class SQLiteChangeStore:
     async def close(self) -> None:
         """Close the file and end the thread; asking again opens it again."""
         await self._file.close()
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    newest: int = connection.execute(_NEWEST).fetchone()[0]
+    return newest
 
 
 def _row(event: Event) -> tuple[Any, ...]:

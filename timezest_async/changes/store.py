@@ -70,7 +70,8 @@ class ChangeStore(Protocol):
     """Keeps what was seen, the events, and how far each consumer has acknowledged them.
 
     ``SQLiteChangeStore`` is one; another kind of database needs these six methods. Nothing of what one
-    ``commit`` is given may be kept without the rest of it.
+    ``commit`` is given may be kept without the rest of it. Two more, ``history(after, most)`` and
+    ``newest()``, as ``Watch`` has them, are for those who listen without acknowledging, and may be missing.
     """
 
     async def recall(self, version: int) -> Memory | None:

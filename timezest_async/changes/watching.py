@@ -7,11 +7,11 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from timezest_async import tql
 from timezest_async.changes.change import Change, differing
@@ -55,6 +55,8 @@ class Watch:
 
     Attributes:
         cost: What the latest look cost; None before the first one.
+        identity: The same of watches that tell the same changes, out of one state.
+        store: The state.
 
     Raises:
         FilterError: The filter is unfit.
@@ -82,9 +84,12 @@ class Watch:
         self._service, self._filter, self._consumer, self._initial = service, filter, consumer, initial
         self._clock = clock
         self._now = datetime.fromtimestamp(int(clock()), UTC) if now is None else now
-        self._store, self._is_own = _store_of(state)
-        service.list(wanted := self._expression(self._now))  # to be refused at once
+        self.store: ChangeStore
+        self.store, self._is_own = _store_of(state)
+        start = service.list(wanted := self._expression(self._now)).start  # to be refused at once
         fixed_part(wanted)
+        where = os.path.realpath(cast("str", state)) if self._is_own else id(state)
+        self.identity: Final = (where, start.account, start.queries)
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
         self._closed = asyncio.Event()
@@ -108,6 +113,79 @@ class Watch:
     ) -> None:
         await self.aclose()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed.is_set()
+
+    async def start(self) -> None:
+        """Look now, if it is time for a look, so that what is wrong shows before a change is waited for.
+
+        Raises:
+            TimeZestError: The look failed; waiting for a change looks again.
+        """
+        async with self._lock:
+            if self._interval is None or self.is_closed:
+                return
+            engine = await self._opened()
+            began = asyncio.get_running_loop().time()
+            if self._next_look is None or began >= self._next_look:
+                is_sweep = self._next_look is None or began >= self._next_sweep
+                self.cost = await engine.look(sweep=is_sweep, allowance=_WATCHING)
+                self._looked(began, self._interval, is_sweep=is_sweep)
+
+    async def look(self) -> None:
+        """Wait for the time of the next look, and look, unless another watch of this state has just done so.
+
+        A look that fails is logged, and made good by a later one; waiting ends with the watch.
+
+        Raises:
+            TimeZestError: It failed, and so would the next one.
+        """
+        async with self._lock:
+            if self._interval is not None and not self.is_closed:
+                await self._look_when_due(await self._opened(), self._interval)
+
+    async def newest(self) -> int:
+        """Return the number of the newest change; 0 where there are none.
+
+        Raises:
+            ConfigurationError: The store keeps no history.
+        """
+        newest: int = await self._keeper().newest()
+        return newest
+
+    async def history(self, after: int, most: int = 100) -> Sequence[Change] | None:
+        """Return the oldest changes after a number, acknowledged or not; none where there are none.
+
+        Args:
+            after: The ``seq`` of a change; 0 for all that there are.
+            most: How many at most.
+
+        Returns:
+            None where it is not known what came after: it is too long ago (30 days), or the number is none of
+            this state's.
+
+        Raises:
+            ConfigurationError: The store keeps no history.
+        """
+        events = await self._keeper().history(after, most)
+        return None if events is None else [self._change(event) for event in events]
+
+    def _keeper(self) -> Any:
+        if not callable(getattr(self.store, "history", None)):
+            raise ConfigurationError(
+                f"{type(self.store).__name__} keeps no history: give it `history` and `newest`, as "
+                "SQLiteChangeStore has them, or give the path of a file"
+            )
+        return self.store
+
+    async def pause(self) -> None:
+        """Let go of the state's file until it is needed again; nobody may be waiting for a change."""
+        async with self._lock:
+            if self._is_own:
+                await self.store.close()
+
     async def aclose(self) -> None:
         """End it, as soon as a look under way is done, and close the state.
 
@@ -120,19 +198,19 @@ class Watch:
     async def _close(self) -> None:
         self._closed.set()
         if self._is_own:
-            await self._store.close()
+            await self.store.close()
 
     async def __anext__(self) -> Change:
         async with self._lock:
-            if self._closed.is_set():
+            if self.is_closed:
                 raise StopAsyncIteration
             if self._given is not None:
-                await self._store.acknowledge(self._consumer, self._given)
+                await self.store.acknowledge(self._consumer, self._given)
                 self._given = None
             engine = await self._opened()
-            while not self._closed.is_set():
+            while not self.is_closed:
                 if not self._events:
-                    self._events.extend(await self._store.pending(self._consumer, _BATCH))
+                    self._events.extend(await self.store.pending(self._consumer, _BATCH))
                 if self._events:
                     event = self._events.popleft()
                     self._given = event.seq
@@ -173,13 +251,17 @@ class Watch:
             _logger.warning("A look for changes failed (%s); the next in %.3g s.", type(error).__name__, wait)
             self._next_look = now() + wait
         else:
-            self._failures = 0
-            if is_sweep:
-                self._next_sweep = began + self._sweep
+            self._looked(began, interval, is_sweep=is_sweep)
+
+    def _looked(self, began: float, interval: float, *, is_sweep: bool) -> None:
+        self._failures = 0
+        self._next_look = began + interval
+        if is_sweep:
+            self._next_sweep = began + self._sweep
 
     async def _opened(self) -> Engine:
         if self._engine is None:
-            memory = await self._store.recall(-1)
+            memory = await self.store.recall(-1)
             begun = int(self._now.timestamp())
             if memory is not None and memory.version:
                 begun = memory.notes["begun_at"]
@@ -187,7 +269,7 @@ class Watch:
             start = self._service.list(wanted).start
             engine = Engine(
                 self._service,
-                self._store,
+                self.store,
                 {"queries": list(start.queries), "account": start.account},
                 wanted=wanted,
                 fixed=fixed_part(wanted)[0],

@@ -16,7 +16,7 @@ from timezest_async.export.job import BATCH_SIZE, ExportJob, RunOptions
 from timezest_async.export.job_state import Place
 from timezest_async.export.progress import OnProgress, Summary, Tracker
 from timezest_async.export.threads import in_thread
-from timezest_async.pagination import Paginator
+from timezest_async.pagination import Checkpoint, Paginator
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +153,31 @@ async def to_table(paginator: Paginator[Any], *, fields: Sequence[str] | None = 
     return await in_thread(lambda: arrow.table(batches).combine_chunks())
 
 
+def make_text_encoder(
+    start: Checkpoint, format: Format | str, fields: Sequence[str] | None, *, raw_csv: bool
+) -> tuple[bytes, Callable[[Sequence[Any]], bytes]]:
+    """Make what turns the records of a list into text; see ``to_stream``.
+
+    Args:
+        start: Where the list starts.
+        format: ``"jsonl"`` or ``"csv"``.
+        fields: Columns, or top-level keys of JSON lines; None for all.
+        raw_csv: Leave cells as they are that a spreadsheet would run as a formula.
+
+    Returns:
+        What the text begins with, and a function of records.
+
+    Raises:
+        ConfigurationError: Another format, or a field that is none of the list's.
+    """
+    from timezest_async.export.formats.text import make_encoder  # noqa: PLC0415 - needs msgspec
+
+    if format not in {Format.JSONL, Format.CSV}:
+        raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")
+    options = OutputOptions(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
+    return make_encoder(start.path, choose_columns(start.path, fields), options)
+
+
 async def to_stream(
     paginator: Paginator[Any],
     stream: BinaryIO,
@@ -179,13 +204,8 @@ async def to_stream(
         ConfigurationError: Another format, or a field that is none of the list's.
         TimeZestError: The service or the network failed.
     """
-    from timezest_async.export.formats.text import make_encoder  # noqa: PLC0415 - needs msgspec
-
-    if format not in {Format.JSONL, Format.CSV}:
-        raise ConfigurationError(f"only jsonl and csv can be written to a stream, not {format}")
     start = paginator.start
-    options = OutputOptions(Format(format), fields=None if fields is None else tuple(fields), raw_csv=raw_csv)
-    head, encode = make_encoder(start.path, choose_columns(start.path, fields), options)
+    head, encode = make_text_encoder(start, format, fields, raw_csv=raw_csv)
 
     def write(data: bytes) -> None:
         stream.write(data)

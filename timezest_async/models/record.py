@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -106,6 +106,19 @@ class Record(Generic[D]):
             wire.update(_copy(self.extra))
         return cast("D", wire)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from timezest_async.models.pydantic_schemas import schema_of  # noqa: PLC0415 - needs pydantic
+
+        assert _reader is not None, "the package registers it when imported"  # noqa: S101
+        return schema_of(cls, _reader)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        from timezest_async.models.pydantic_schemas import json_object_of  # noqa: PLC0415 - needs pydantic
+
+        return {**handler(json_object_of(cls)), "title": cls.__name__}
+
     def __repr__(self) -> str:
         shown = [
             f"{name}={None if name in self._nulls else _show(getattr(self, name))}"
@@ -123,6 +136,15 @@ class Record(Generic[D]):
 
     def __replace__(self, **changes: Any) -> Self:
         return attrs.evolve(self, **changes)
+
+
+_reader: Callable[[Any, Any], Any] | None = None
+
+
+def register_reader(reader: Callable[[Any, Any], Any]) -> None:
+    """Say what makes a record of a JSON object and a class; the room that reads JSON is above this one."""
+    global _reader  # noqa: PLW0603 - set once, when the package is imported
+    _reader = reader
 
 
 def _restore(

@@ -17,7 +17,7 @@ import cattrs
 
 from timezest_async.models.directory import Agent, Resource, Team
 from timezest_async.models.enums import AgentRole, EntityType, Status, TeamType, TriggerMode
-from timezest_async.models.record import Record, to_json
+from timezest_async.models.record import Record, register_reader, to_json
 from timezest_async.serialization.readers import (
     BOOLEAN,
     EARLIEST,
@@ -198,3 +198,6 @@ def _make_record_unstructure_hook(cls: Any, converter: cattrs.Converter) -> Call
         }
 
     return unstructure
+
+
+register_reader(structure)
