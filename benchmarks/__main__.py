@@ -24,6 +24,7 @@ SECTIONS = (
     "export",
     "changes",
     "accounts",
+    "fastapi",
 )
 
 

@@ -132,7 +132,7 @@ async def watch(count: int, *, minutes: int = 30, **options: Any) -> Watched:
                 clock=lambda: account.now,
             ) as changes:
                 engine = await changes._opened()  # noqa: SLF001 - likewise
-                store = changes.store  # noqa: SLF001 - likewise
+                store = changes.store
                 table: dict[str, Any] = {}
 
                 async def told() -> int:

@@ -90,6 +90,8 @@ async def test_a_page_hears_what_happens(sandbox: Sandbox, tmp_path: Path) -> No
             heard = events(response)
             kinds = [json.loads((await anext(heard))["data"])["kind"] for _ in range(2)]
             assert kinds == ["booked", "cancelled"]
+        async with session.get("changes", params={"last_event_id": "2"}) as response:
+            assert (await anext(events(response)))["id"] == "3"
         for unfit in ("-1", "17", "x", "9" * 30):
             async with session.get("changes", headers={"Last-Event-ID": unfit}) as response:
                 assert (await anext(events(response)))["event"] == "reset"

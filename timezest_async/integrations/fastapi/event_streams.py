@@ -80,7 +80,9 @@ class EventStream(EventSourceResponse):
 
 def _last_event(request: Request) -> int | None:
     """Return the number of the change that the listener heard last; -1 for one that is none."""
-    text = request.headers.get("last-event-id", "").strip()
+    # A browser sends the header when it comes back; a page that was made at some moment can say by the query.
+    said = request.headers.get("last-event-id") or request.query_params.get("last_event_id") or ""
+    text = said.strip()
     if not text:
         return None
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
@@ -102,6 +104,7 @@ def event_stream(
     processes share the looks. It looks while anybody listens; a listener who reads slowly holds up nobody.
     Each event is a ``message`` with the change's ``seq`` as its id, so that a browser that comes back is told
     what it missed; where that is not known any more (30 days), a ``reset`` event says so: read lists anew.
+    A page says by ``?last_event_id=`` which changes it has in it: ``await watch.newest()``.
     A first look that fails is answered as an error, before any header.
 
     Args:
