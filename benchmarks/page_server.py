@@ -45,7 +45,7 @@ _BOUND = re.compile(r"scheduling_request\.created_at~(GTE|GT|LTE|LT)~(\d+)")
 def sample(count: int = 2_000) -> list[dict[str, Any]]:
     """Return the sandbox's sample records."""
     with closing(Store()) as store:
-        fill(store, count, seed=0, now=NOW)
+        fill(store, count, seed=0, now=NOW, origin="https://app.timezest.com")
         return list(store.records("scheduling_request"))
 
 

@@ -68,7 +68,7 @@ from timezest_async.serialization import (
     make_converter,
 )
 from timezest_async.tql import And, Expression, Operator, Or, Plan, Predicate, scheduling_request as F
-from timezest_async.transport import Hooks, RequestEvent
+from timezest_async.transport import CallEvent, Hooks, RequestEvent
 
 if _TYPE_CHECKING:
     from timezest_async import export
@@ -92,6 +92,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BudgetExhaustedError",
+    "CallEvent",
     "Change",
     "ChangeKind",
     "ChangeStore",

@@ -133,6 +133,15 @@ class TimeZestClient(Closing):
         """The request budget, to share with other clients of the same account."""
         return self._transport.limiter
 
+    @property
+    def hooks(self) -> Hooks | None:
+        """Who watches the exchanges; others may be set, for what is asked from then on."""
+        return self._transport.hooks
+
+    @hooks.setter
+    def hooks(self, hooks: Hooks | None) -> None:
+        self._transport.hooks = hooks
+
     async def close(self) -> None:
         """Close the connections that are the client's own; closing twice is fine."""
         await self._transport.close()

@@ -15,7 +15,7 @@ from timezest_async.sandbox import Sandbox
 
 OWN_TEST = {"exactly-once.md"}
 """Pages whose blocks want more than a sandbox: tests/idempotency."""
-NEEDS = {"pipelines.md": ("dlt", "dlt")}
+NEEDS = {"pipelines.md": ("dlt", "dlt"), "telemetry.md": ("opentelemetry.trace", "otel")}
 """Pages that are about a library: its module, and the extra that brings it."""
 PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in OWN_TEST]
 

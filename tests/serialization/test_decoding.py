@@ -45,7 +45,7 @@ class OneBody:
         self.body = body
 
     async def get(
-        self, url: yarl.URL, *, route: str, slot: Any, decode: Any, deadline: float | None
+        self, url: yarl.URL, *, route: str, slot: Any, decode: Any, deadline: float | None, report: Any
     ) -> Exchange[Any]:
         request = build_request("GET", BASE, url, route=route, authorization=Secret("key"))
         payload = decipher(request, Response(200, {}, self.body), key="key", decode=decode)

@@ -87,6 +87,7 @@ class Service:
         slot: Reservation | None = None,
         decode: Any,
         deadline: float | None = None,
+        report: object = None,
     ) -> Exchange[Any]:
         if slot is not None and (taken := slot.take()) is not None:
             taken.answered()
@@ -109,6 +110,9 @@ class Service:
 
     def redact(self, text: str) -> str:
         return text
+
+    def report(self, _operation: str, _route: str) -> None:
+        """Let nobody hear of it."""
 
     def emit_unreadable(self, record: UnreadableRecord) -> None:
         self.unreadable.append(record)

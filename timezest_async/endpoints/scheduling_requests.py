@@ -20,7 +20,7 @@ from timezest_async.models import AssociatedEntity, SchedulingRequest, TriggerMo
 from timezest_async.pagination import Checkpoint, OnUnreadable, Paginator
 from timezest_async.serialization.readers import StructureError
 from timezest_async.tql import scheduling_request as F
-from timezest_async.transport import Exchange
+from timezest_async.transport import NOBODY, Exchange
 
 _CANDIDATES_SINCE: Final = timedelta(seconds=120)
 """How much earlier than it was sent a create may seem to have happened."""
@@ -97,16 +97,15 @@ class SchedulingRequestsEndpoint(Following):
             TimeZestError: The exchange failed.
         """
         check_id(id, "id", self.id_prefix)
-        path = f"{self.path}/{id}"
+        path, route = f"{self.path}/{id}", f"{self.path}/{{id}}"
         check_deadline(deadline)
-        exchange: Exchange[Any] = await self._transport.get(
-            path, route=f"{self.path}/{{id}}", deadline=deadline
-        )
-        try:
-            return self._converter.structure(exchange.payload, SchedulingRequest)
-        except StructureError as error:
-            reason = exchange.redact(str(error))
-        raise exchange.unexpected(reason)
+        with self._transport.report("get", route) or NOBODY:
+            exchange: Exchange[Any] = await self._transport.get(path, route=route, deadline=deadline)
+            try:
+                return self._converter.structure(exchange.payload, SchedulingRequest)
+            except StructureError as error:
+                reason = exchange.redact(str(error))
+            raise exchange.unexpected(reason)
 
     async def create(
         self,
@@ -172,7 +171,8 @@ class SchedulingRequestsEndpoint(Following):
             latest_date=latest_date,
             latest_time=latest_time,
         )
-        return await self.send(parameters, deadline=deadline)
+        with self._transport.report("create", self.path) or NOBODY:
+            return await self.send(parameters, deadline=deadline)
 
     async def send(
         self,
@@ -257,7 +257,8 @@ class SchedulingRequestsEndpoint(Following):
             wait=wait,
             deadline=self._transport.deadline if deadline is None else deadline,
         )
-        return await once.run()
+        with self._transport.report("create_once", self.path) or NOBODY:
+            return await once.run()
 
     async def find_open(
         self, parameters: Mapping[str, Any], *, deadline: float | None = None

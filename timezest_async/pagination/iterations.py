@@ -11,6 +11,7 @@ from timezest_async.errors import PaginationError, TimeZestError
 from timezest_async.pagination.checkpoints import Checkpoint
 from timezest_async.pagination.sources import Source
 from timezest_async.serialization.decoding import Page
+from timezest_async.transport import CallReport
 
 T = TypeVar("T")
 
@@ -18,8 +19,11 @@ T = TypeVar("T")
 class Run(Generic[T]):
     """One reading of a list: shared by the paginator, which is asked for checkpoints, and the iterator."""
 
-    def __init__(self, source: Source[T], start: Checkpoint, left: int | None) -> None:
+    def __init__(
+        self, source: Source[T], start: Checkpoint, left: int | None, report: CallReport | None = None
+    ) -> None:
         self.source = source
+        self.report = report
         self.left = left
         self._start = start
         self.held: Checkpoint | None = None
@@ -64,6 +68,8 @@ class Iteration(Generic[T]):
         has_more = False
         try:
             if self._is_open and self._run.left != 0:
+                if self._run.report is not None:
+                    self._run.report.start()
                 has_more = await self._source.fill()
         except BaseException as error:
             if self._loop is not None and self._loop.is_closed():
@@ -114,12 +120,20 @@ class Iteration(Generic[T]):
             self._is_open = False
             self._source.close()
             loop = asyncio._get_running_loop()  # noqa: SLF001  # documented; None where it was closed early
-            if loop is not None and self._loop in {None, loop}:
-                await self._source.wait_closed()
+            try:
+                if loop is not None and self._loop in {None, loop}:
+                    await self._source.wait_closed()
+            finally:
+                self._report_end()
+
+    def _report_end(self) -> None:
+        if self._run.report is not None:
+            self._run.report.end(self._stopped_by)
 
     def __del__(self) -> None:
         if self._is_open:
             self._source.close()
+            self._report_end()
 
 
 class Records(Iteration[T]):

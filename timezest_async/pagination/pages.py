@@ -6,6 +6,7 @@ does not know of is kept, and the API key goes nowhere else. The filter in it is
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -21,7 +22,7 @@ from timezest_async.pagination.spread_memory import SpreadMemory
 from timezest_async.pagination.unreadable import Placeholder
 from timezest_async.serialization.decoding import Lazy, Page, PageDecoder
 from timezest_async.serialization.readers import StructureError, UnreadableRecord
-from timezest_async.transport import DEFAULT_BASE_URL, Exchange, Transport
+from timezest_async.transport import DEFAULT_BASE_URL, CallReport, Exchange, Transport
 
 T = TypeVar("T")
 
@@ -50,7 +51,10 @@ class PageReader(Generic[T]):
 
     Attributes:
         spreads: The same, to learn more.
+        report: Tells the hooks of the reading that it is used for, if anybody hears of it.
     """
+
+    report: CallReport | None = None
 
     def __init__(
         self,
@@ -89,6 +93,15 @@ class PageReader(Generic[T]):
         """Let the hooks know of a record that cannot be read."""
         self._transport.emit_unreadable(record)
 
+    def reporting(self) -> PageReader[T]:
+        """Return a reader of the same for one reading of the list, which the hooks hear of."""
+        report = self._transport.report("list", self._path)
+        if report is None:
+            return self
+        reader = copy.copy(self)
+        reader.report = report
+        return reader
+
     async def reserve(self) -> Reservation:
         """Wait for a place in the request budget, to decide then what to ask."""
         return await self._transport.reserve(self._deadline)
@@ -105,11 +118,19 @@ class PageReader(Generic[T]):
             TimeZestError: The exchange failed.
         """
         exchange = await self._transport.get(
-            url, route=self._path, slot=slot, decode=self._decoder.decode, deadline=self._deadline
+            url,
+            route=self._path,
+            slot=slot,
+            decode=self._decoder.decode,
+            deadline=self._deadline,
+            report=self.report,
         )
         page = exchange.payload
         if isinstance(page, StructureError):
             raise exchange.unexpected(page.reason)
+        if self.report is not None:
+            self.report.pages += 1
+            self.report.records += page.count
         return Page(
             Lazy(lambda: _with_placeholders(exchange, page)),
             page.next_page,

@@ -164,15 +164,16 @@ class Paginator(Generic[T]):
             await records.aclose()
 
     def _open(self, limit: int | None) -> Run[T]:
+        reader = self._reader.reporting()
         source = open_source(
-            self._reader,
+            reader,
             self._queries,
             self.start,
             wanted=limit,
             concurrency=self._concurrency,
-            unreadable=UnreadablePolicy(self.on_unreadable, self._reader.emit_unreadable),
+            unreadable=UnreadablePolicy(self.on_unreadable, reader.emit_unreadable),
         )
-        self._run = Run(source, self.start, limit)
+        self._run = Run(source, self.start, limit, reader.report)
         return self._run
 
     if not TYPE_CHECKING:

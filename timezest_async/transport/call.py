@@ -23,7 +23,7 @@ from timezest_async.errors import (
 from timezest_async.transport import aiohttp_edge as wire
 from timezest_async.transport.attempt_timeouts import AttemptTimeout
 from timezest_async.transport.exchanges import Exchange
-from timezest_async.transport.hooks import Emitter
+from timezest_async.transport.hooks import CallReport, Emitter
 from timezest_async.transport.messages import Request, Response, decipher, retry_after
 from timezest_async.transport.retries import (
     MAX_RETRY_AFTER,
@@ -59,6 +59,7 @@ class Call(Generic[P]):
         clock: Learns the service's time.
         deadline: Seconds for the whole call; None for what the settings say.
         before_send: Awaited right before the first byte of each attempt.
+        report: Of the call that the hooks hear of, if it is not the running task's.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Call(Generic[P]):
         clock: ServiceClock,
         deadline: float | None = None,
         before_send: Callable[[], Awaitable[None]] | None = None,
+        report: CallReport | None = None,
     ) -> None:
         self._before_send = before_send
         self._request = request
@@ -97,7 +99,7 @@ class Call(Generic[P]):
         self._waited = 0.0 if reservation is None else reservation.waited
         self._sent_at: datetime | None = None
         self._error: TimeZestError | None = None
-        self._emitter = Emitter(settings.hooks, request, settings.key)
+        self._emitter = Emitter(settings.hooks, request, settings.key, settings.base_url, report)
 
     async def run(self) -> Exchange[P]:
         """Make attempts until one is answered well.

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import aiohttp
+import attrs
 import yarl
 
 from timezest_async.budget import reservations
@@ -21,7 +22,7 @@ from timezest_async.redaction import Secret, redact
 from timezest_async.serialization.json_parsing import parse_json
 from timezest_async.transport import call as calls, exchanges, settings
 from timezest_async.transport.accounts import account_digest
-from timezest_async.transport.hooks import Hooks, emit
+from timezest_async.transport.hooks import CallReport, Hooks, emit, report_to
 from timezest_async.transport.messages import Request, build_request
 from timezest_async.transport.service_clock import ServiceClock
 from timezest_async.transport.sessions import Sessions
@@ -172,6 +173,20 @@ class Transport:
         """Redact the API key in what the service sent, before it is cut or shown."""
         return redact(text, self._settings.key)
 
+    @property
+    def hooks(self) -> Hooks | None:
+        """Who watches the exchanges; requests that have begun keep those that they began with."""
+        return self._settings.hooks
+
+    @hooks.setter
+    def hooks(self, hooks: Hooks | None) -> None:
+        settings.check_hooks(hooks)
+        self._settings = attrs.evolve(self._settings, hooks=hooks)
+
+    def report(self, operation: str, route: str) -> CallReport | None:
+        """Make what tells the hooks of a call; None where nobody would hear it. See ``CallEvent``."""
+        return report_to(self._settings.hooks, operation, route)
+
     def emit_unreadable(self, record: UnreadableRecord) -> None:
         """Tell the hooks of a record that cannot be read."""
         emit(self._settings.hooks, "on_unreadable", record)
@@ -203,6 +218,7 @@ class Transport:
         slot: reservations.Reservation | None = None,
         decode: Callable[[bytes], P] = parse_json,
         deadline: float | None = None,
+        report: CallReport | None = None,
     ) -> exchanges.Exchange[P]:
         """Read, and read again after failures that pass.
 
@@ -214,6 +230,7 @@ class Transport:
             slot: A reserved slot for the first attempt.
             decode: Makes the payload of a good answer's body; it raises nothing but ``NotJSONError``.
             deadline: Seconds for the call altogether; None for the transport's.
+            report: Of the call that it belongs to, as ``report`` makes them; None for the running task's.
 
         Raises:
             TimeZestError: What the last attempt met with; its class says what that is.
@@ -224,7 +241,7 @@ class Transport:
             if slot is not None:
                 slot.release()
             raise
-        return await self._run(self._call(request, None, decode, deadline, slot))
+        return await self._run(self._call(request, None, decode, deadline, slot, report=report))
 
     async def post(
         self,
@@ -307,6 +324,7 @@ class Transport:
         slot: reservations.Reservation | None = None,
         *,
         before_send: Callable[[], Awaitable[None]] | None = None,
+        report: CallReport | None = None,
     ) -> calls.Call[P]:
         return calls.Call(
             request,
@@ -320,4 +338,5 @@ class Transport:
             clock=self._service_clock,
             deadline=deadline,
             before_send=before_send,
+            report=report,
         )
