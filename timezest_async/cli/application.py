@@ -19,6 +19,7 @@ from timezest_async.cli import (
     get,
     interrupts,
     list as list_command,
+    mcp,
     report,
     sandbox,
     terminal,
@@ -68,6 +69,7 @@ app.command(cls=Command)(get.get)
 app.command(cls=Command)(create.create)
 app.command(cls=Command)(watch.watch)
 app.command(cls=Command)(doctor.doctor)
+app.command(cls=Command)(mcp.mcp)
 # The sandbox reads its own options, the same as under `python -m timezest_async.sandbox`.
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Final
 
 import attrs
@@ -69,24 +69,38 @@ class Once:
             raise ConfigurationError(
                 "--once is empty: name what is to exist once, such as ticket-1234/onsite"
             )
-        if self.journal is not None and not self.journal.strip():
-            raise ConfigurationError("--journal is empty: give a file, or the URL of a Redis")
-        if self.journal is not None and _URL.match(self.journal) and not _REDIS.match(self.journal):
-            # Not repeated: there may be a password in it.
-            raise ConfigurationError(
-                "--journal is neither a file nor the URL of a Redis, which begins with redis://, rediss:// or unix://"
-            )
+        if self.journal is not None:
+            check_journal(self.journal)
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[IntentJournal, None]:
-        """Open the journal, for the length of a block.
+    def opened(self) -> AbstractAsyncContextManager[IntentJournal]:
+        """Open the journal, for the length of a block."""
+        return open_journal(self.journal or "")
 
-        Raises:
-            ConfigurationError: It is neither a file nor the URL of a Redis.
-        """
-        where = self.journal or ""
-        async with RedisJournal(where) if _REDIS.match(where) else SQLiteJournal(where) as journal:
-            yield journal
+
+def check_journal(where: str) -> None:
+    """Check what names a journal.
+
+    Raises:
+        ConfigurationError: It is neither a file nor the URL of a Redis.
+    """
+    if not where.strip():
+        raise ConfigurationError("--journal is empty: give a file, or the URL of a Redis")
+    if _URL.match(where) and not _REDIS.match(where):
+        # Not repeated: there may be a password in it.
+        raise ConfigurationError(
+            "--journal is neither a file nor the URL of a Redis, which begins with redis://, rediss:// or unix://"
+        )
+
+
+@asynccontextmanager
+async def open_journal(where: str) -> AsyncGenerator[IntentJournal]:
+    """Open a journal, for the length of a block.
+
+    Args:
+        where: The path of an SQLite file, or the URL of a Redis.
+    """
+    async with RedisJournal(where) if _REDIS.match(where) else SQLiteJournal(where) as journal:
+        yield journal
 
 
 class LostAnswers(Hooks):

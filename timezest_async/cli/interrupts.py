@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
@@ -37,6 +38,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     if not done:
         raise KeyboardInterrupt
     return done[0]
+
+
+def run_until_killed(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work of a command that reads stdin in a thread, which nothing wakes: a signal ends the process.
+
+    So there must be nothing to put in order; a create that is under way is its journal's to find again.
+    """
+    with _handled(lambda: os._exit(INTERRUPTED)):
+        return asyncio.run(work)
 
 
 class _Cancellable(Generic[T]):
