@@ -26,7 +26,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"timezest_async {release}"
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"**": ["globaltoc.html"]}
 html_theme_options = {
+    "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],

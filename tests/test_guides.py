@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 GUIDES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

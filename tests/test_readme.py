@@ -53,11 +53,11 @@ async def test_the_snippets_do_what_they_say(tmp_path: Path, monkeypatch: pytest
             }
             for snippet in SNIPPETS:
                 code = compile(snippet, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-                if "RedisRateLimiter" not in snippet and (coroutine := eval(code, names)) is not None:
+                if (coroutine := eval(code, names)) is not None:
                     await coroutine
-        assert len(sandbox.records()) == 62
-    assert (tmp_path / "booked.jsonl").stat().st_size
-    assert names["newest"] is None
+        assert len(sandbox.records()) == 61
+    assert (tmp_path / "booked.parquet").stat().st_size
+    assert names["made"].how == "created"
 
 
 def test_files_and_headings_that_are_linked_exist() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 import attrs
 import pytest
 
-from tests import support
 from tests.documentation.pages import ROOT
 
 _LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
@@ -41,21 +38,6 @@ class Built(HTMLParser):
             "prev",
         }:
             self.loaded.append(given[name])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    for library in ("sphinx", "myst_parser", "pydata_sphinx_theme"):
-        support.needs(library, "docs")
-    built = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", ROOT / "docs", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (built.returncode, built.stderr) == (0, "")
-    return folder
 
 
 @pytest.fixture(scope="module")
