@@ -39,6 +39,11 @@ class Secret(str):
         )
 
 
+def masked(value: Any) -> Any:
+    """Make text a ``Secret``, and leave anything else alone: for arguments that may hold a password."""
+    return Secret(value) if isinstance(value, str) else value
+
+
 def redact(text: str, secret: str) -> str:
     """Redact a secret in any spelling.
 

@@ -279,6 +279,11 @@ async def test_unfit_arguments_are_refused_at_once() -> None:
     for options in ({"size": 0}, {"size": True}, {"timeout": -1.0}, {"base_url": "ftp://x"}):
         with pytest.raises(ConfigurationError):
             TenantPool(str, **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError) as caught:
+        TenantPool(str, size=0, proxy="http://user:pass-word@proxy/")
+    frame = caught.tb.tb_next
+    assert frame is not None
+    assert "pass-word" not in repr(frame.tb_frame.f_locals)
     with pytest.raises(ConfigurationError, match="key_of is a function"):
         TenantPool("key")  # type: ignore[arg-type]
     async with aiohttp.ClientSession() as session:

@@ -19,7 +19,7 @@ from timezest_async.budget import Limiter, RateLimiter
 from timezest_async.client import TimeZestClient
 from timezest_async.closing import Closing
 from timezest_async.errors import ConfigurationError
-from timezest_async.redaction import Secret
+from timezest_async.redaction import Secret, masked
 from timezest_async.transport import Hooks
 from timezest_async.transport.sessions import Sessions
 
@@ -90,6 +90,8 @@ class TenantPool(Closing):
         trust_env: bool = False,
         **options: Unpack[ClientOptions],
     ) -> None:
+        # A traceback with locals may show this frame, and a proxy's password is not to be in it.
+        options = cast("ClientOptions", {name: masked(value) for name, value in options.items()})
         if not callable(key_of):
             raise ConfigurationError("key_of is a function that returns a tenant's API key")
         if type(size) is not int or size < 1:
@@ -116,6 +118,8 @@ class TenantPool(Closing):
         self._in_use: Counter[int] = Counter()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_alive"):  # a traceback shows it while __init__ fails
+            return "<TenantPool>"
         leased = sum(seat.leases > 0 for seat in self._alive)
         return f"<TenantPool of {self.size} clients: {len(self._alive)} made, {leased} leased>"
 

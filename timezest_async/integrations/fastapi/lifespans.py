@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from timezest_async.client import TimeZestClient
 from timezest_async.errors import ConfigurationError
-from timezest_async.redaction import Secret
+from timezest_async.redaction import masked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,11 +35,7 @@ def _takes_an_app_and_what_a_client_takes(
 
 def _hidden(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Keep keys, and passwords in URLs, out of tracebacks that show these arguments."""
-    return tuple(map(_secret, args)), {name: _secret(value) for name, value in options.items()}
-
-
-def _secret(value: Any) -> Any:
-    return Secret(value) if isinstance(value, str) else value
+    return tuple(map(masked, args)), {name: masked(value) for name, value in options.items()}
 
 
 @_takes_an_app_and_what_a_client_takes(TimeZestClient)
