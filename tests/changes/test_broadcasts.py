@@ -183,3 +183,12 @@ async def test_a_store_without_a_history_is_refused(
     with Broadcasts().joined(watch) as broadcast, pytest.raises(ConfigurationError, match="keeps no history"):
         await broadcast.started()
     await store.close()
+
+
+async def test_a_single_look_is_refused(client: TimeZestClient, tmp_path: Path) -> None:
+    changes = client.scheduling_requests.changes(tmp_path / "state")
+    with (
+        pytest.raises(ConfigurationError, match="give a watch"),
+        Broadcasts().joined(changes),
+    ):
+        pass

@@ -136,7 +136,13 @@ class Broadcasts:
 
     @contextmanager
     def joined(self, watch: Watch) -> Generator[Broadcast]:
-        """Listen to a watch, or to another one that tells the same, while this is open."""
+        """Listen to a watch, or to another one that tells the same, while this is open.
+
+        Raises:
+            ConfigurationError: It is a single look.
+        """
+        if watch.interval is None:
+            raise ConfigurationError("changes() is a single look, which has no listeners: give a watch()")
         broadcast = self._of.get(watch.identity)
         if broadcast is None or broadcast.has_ended:
             broadcast = self._of[watch.identity] = Broadcast(watch)

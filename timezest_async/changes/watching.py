@@ -57,6 +57,7 @@ class Watch:
         cost: What the latest look cost; None before the first one.
         identity: The same of watches that tell the same changes, out of one state.
         store: The state.
+        interval: Seconds between two looks; None for a single one.
 
     Raises:
         FilterError: The filter is unfit.
@@ -77,7 +78,7 @@ class Watch:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cost: Cost | None = None
-        self._interval = None if interval is None else check_seconds("interval", interval)
+        self.interval: Final = None if interval is None else check_seconds("interval", interval)
         self._sweep = check_seconds("sweep", sweep)
         if not consumer:
             raise ConfigurationError(f"consumer is {consumer!r:.60}: give a name that is not empty.")
@@ -125,14 +126,14 @@ class Watch:
             TimeZestError: The look failed; waiting for a change looks again.
         """
         async with self._lock:
-            if self._interval is None or self.is_closed:
+            if self.interval is None or self.is_closed:
                 return
             engine = await self._opened()
             began = asyncio.get_running_loop().time()
             if self._next_look is None or began >= self._next_look:
                 is_sweep = self._next_look is None or began >= self._next_sweep
                 self.cost = await engine.look(sweep=is_sweep, allowance=_WATCHING)
-                self._looked(began, self._interval, is_sweep=is_sweep)
+                self._looked(began, self.interval, is_sweep=is_sweep)
 
     async def look(self) -> None:
         """Wait for the time of the next look, and look, unless another watch of this state has just done so.
@@ -143,8 +144,8 @@ class Watch:
             TimeZestError: It failed, and so would the next one.
         """
         async with self._lock:
-            if self._interval is not None and not self.is_closed:
-                await self._look_when_due(await self._opened(), self._interval)
+            if self.interval is not None and not self.is_closed:
+                await self._look_when_due(await self._opened(), self.interval)
 
     async def newest(self) -> int:
         """Return the number of the newest change; 0 where there are none.
@@ -215,14 +216,14 @@ class Watch:
                     event = self._events.popleft()
                     self._given = event.seq
                     return self._change(event)
-                if self._interval is None:
+                if self.interval is None:
                     if self._next_look is not None:
                         await self._close()
                         raise StopAsyncIteration
                     self.cost = await engine.look(sweep=True, allowance=_LOOKING)
                     self._next_look = 0.0
                 else:
-                    await self._look_when_due(engine, self._interval)
+                    await self._look_when_due(engine, self.interval)
             raise StopAsyncIteration
 
     async def _look_when_due(self, engine: Engine, interval: float) -> None:
