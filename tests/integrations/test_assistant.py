@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tests import support
 from tests.servers.served import serving
-from timezest_async import RateLimiter, SQLiteJournal, TimeZestClient
+from timezest_async import MemoryJournal, RateLimiter, SQLiteJournal, TimeZestClient
 from timezest_async.sandbox import AnswerLost, Sandbox, Status
 
 mcp = support.needs("mcp", "mcp")
@@ -54,8 +55,10 @@ def client_of(sandbox: Sandbox) -> TimeZestClient:
 async def call(assistant: Any, tool: str, **arguments: Any) -> tuple[Any, str]:
     """Call a tool: what it answers, or None where it failed; and all that the assistant reads of it."""
     result = await assistant.call_tool(tool, arguments)
-    text = result.model_dump_json()
-    return (None if result.is_error else result.structured_content), text
+    [content] = result.content
+    text = content.text
+    assert result.is_error or text.isascii(), "so that nothing hides in it"
+    return (None if result.is_error else json.loads(text)), text
 
 
 @pytest.mark.asyncio
@@ -105,7 +108,7 @@ async def test_errors_teach_and_tell_nobodys_secrets(sandbox: Sandbox) -> None:
         sandbox.faults.script(None, [Status(500, body={"message": f"no {EMAIL}"})])
         wrong, said = await call(assistant, "list")
         assert wrong is None
-        assert "ServerError: the service's status was 500" in said
+        assert "ServerError: the service's status was 500; 5xx: the service failed" in said
         assert EMAIL not in said
 
 
@@ -135,6 +138,108 @@ async def test_it_creates_after_a_question_and_once(sandbox: Sandbox, tmp_path: 
     async with client_of(sandbox) as client, mcp.Client(make_server(client, journal=journal)) as assistant:
         # Another server has other codes.
         assert (await call(assistant, "create", **wanted))[0]["code"] != code
+
+
+@pytest.mark.asyncio
+async def test_a_filter_does_not_tell_what_is_not_shown(sandbox: Sandbox) -> None:
+    furnish(sandbox)
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("list", {"filter": 'NOT (status = new OR end_user_email LIKE "ann.p")'}),
+        ("list", {"filter": "end_user_name IN Ann,Bob"}),
+        ("directory", {"of": "agents", "filter": 'name LIKE "Sam"'}),
+        ("directory", {"of": "resources", "filter": 'internal_name LIKE "Sam"'}),
+        ("directory", {"of": "teams", "filter": 'url_slug LIKE "a"'}),
+    ]
+    async with client_of(sandbox) as client:
+        async with mcp.Client(make_server(client)) as assistant:
+            for tool, arguments in cases:
+                wrong, said = await call(assistant, tool, **arguments)
+                assert (wrong, "is personal" in said) == (None, True)
+            assert sandbox.requests_seen == []
+            assert (await call(assistant, "directory", of="teams", filter='internal_name LIKE "x"'))[0]
+        async with mcp.Client(make_server(client, show_personal=True)) as assistant:
+            for tool, arguments in cases:
+                assert (await call(assistant, tool, **arguments))[0] is not None
+
+
+@pytest.mark.asyncio
+async def test_what_it_does_not_know_is_refused_not_passed_over(sandbox: Sandbox) -> None:
+    furnish(sandbox)
+    async with (
+        client_of(sandbox) as client,
+        MemoryJournal() as journal,
+        mcp.Client(make_server(client, journal=journal)) as assistant,
+    ):
+        for tool in (await assistant.list_tools()).tools:
+            assert tool.input_schema["additionalProperties"] is False
+            wrong, said = await call(assistant, tool.name, filters="status = new")
+            assert (wrong, "filters" in said) == (None, True)
+        assert (await call(assistant, "list", filter="null"))[0] is None
+        assert sandbox.requests_seen == []
+
+
+@pytest.mark.asyncio
+async def test_no_text_of_a_record_hides_or_breaks_anything(sandbox: Sandbox) -> None:
+    hostile = "\ud83d half, \u202e reversed, \U000e0049\U000e0067 tagged, \x1b[2J, \u2028"
+    sandbox.add(id="sreq_1", end_user_name=hostile, notes={hostile: [hostile]})
+    sandbox.add(object="team", id="team_1", internal_name=hostile)
+    async with (
+        client_of(sandbox) as client,
+        mcp.Client(make_server(client, show_personal=True), mode="legacy") as assistant,
+    ):
+        answer, _ = await call(assistant, "get", id="sreq_1")
+        [record] = answer["records"]
+        assert (record["end_user_name"], list(record["notes"])) == (hostile, [hostile])
+        answer, _ = await call(assistant, "directory", of="teams")
+        assert answer["records"][0]["internal_name"] == hostile
+
+
+@pytest.mark.asyncio
+async def test_lists_go_on_and_say_what_they_left_out(sandbox: Sandbox) -> None:
+    furnish(sandbox)
+    async with client_of(sandbox) as client, mcp.Client(make_server(client)) as assistant:
+        first, _ = await call(assistant, "list", limit=20)
+        assert (len(first["records"]), first["may_be_more"]) == (20, True)
+        rest, _ = await call(assistant, "list", starting_after=first["records"][-1]["id"])
+        assert (len(rest["records"]), rest["may_be_more"]) == (5, False)
+        assert len({one["id"] for one in (*first["records"], *rest["records"])}) == 25
+        for number in range(25):
+            sandbox.add(object="team", id=f"team_{number}", internal_name=f"Team {number}")
+        few, _ = await call(assistant, "directory", of="teams", limit=3)
+        assert (len(few["records"]), few["may_be_more"]) == (3, True)
+        unreadable = {"data": [{"id": "sreq_x", "status": [NAME], "created_at": 1}], "next_page": None}
+        sandbox.faults.script(None, [Status(200, json.dumps(unreadable))])
+        answer, said = await call(assistant, "list")
+        assert (answer["records"], answer["left_out_since_unreadable"]) == ([], ["sreq_x"])
+        assert NAME not in said
+
+
+@pytest.mark.asyncio
+async def test_a_key_is_what_exists_once(sandbox: Sandbox) -> None:
+    furnish(sandbox)
+    sandbox.add_contact("service_now/task", number="TASK1", name=NAME, email=EMAIL)
+    new = {"ticket": "#1", "appointment_type_id": "apty_1", "resource_ids": ["agnt_1"]}
+    async with (
+        client_of(sandbox) as client,
+        MemoryJournal() as journal,
+        mcp.Client(make_server(client, journal=journal)) as assistant,
+    ):
+
+        async def create(**wanted: Any) -> Any:
+            first, _ = await call(assistant, "create", **wanted)
+            return (await call(assistant, "create", **wanted, code=first["code"]))[0]
+
+        code = (await call(assistant, "create", **new))[0]["code"]
+        together = await asyncio.gather(*(call(assistant, "create", **new, code=code) for _ in range(5)))
+        assert [answer["how"] for answer, _ in together if answer].count("created") == 1
+        assert (await create(**{**new, "ticket": "1"}))["how"] == "remembered"
+        other = {**new, "key": "the second", "duration_mins": 45, "earliest_date": "2036-02-01"}
+        for changed in (other, {**new, "key": "the second"}, {**new, "duration_mins": 45}):
+            wrong, said = await call(assistant, "create", **changed, code=code)
+            assert (wrong, "not that of these arguments" in said) == (None, True)
+        assert (await create(**other))["how"] == "created"
+        assert (await create(**{**new, "ticket": "TASK1", "psa": "service_now"}))["how"] == "created"
+        assert [one.method for one in sandbox.requests_seen].count("POST") == 3
 
 
 @pytest.mark.asyncio
@@ -176,3 +281,20 @@ async def test_it_ends_with_a_signal_or_its_input(end: str) -> None:
             process.stdin.close()
         assert await process.wait() == (130 if end == "signal" else 0)
         process.stdin.close()
+
+
+def test_a_stdout_that_is_full_or_closed_is_told_in_a_line() -> None:
+    ping = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+    environment = {**os.environ, "TIMEZEST_API_KEY": "key"}
+    read, write = os.pipe()
+    os.close(read)
+    for stdout, said in (
+        (os.open("/dev/full", os.O_WRONLY), b"stdout cannot be written: No space left on device"),
+        (write, b""),
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-c", COMMAND, "mcp"], stdin=-1, stdout=stdout, stderr=-1, env=environment
+        ) as process:
+            os.close(stdout)
+            _, errors = process.communicate(ping, timeout=60)
+        assert (process.returncode, errors.strip()) == (1, said)

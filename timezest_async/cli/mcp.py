@@ -54,9 +54,16 @@ def mcp(
 async def _serve(service: Service, journal: str | None, *, show_personal: bool) -> None:
     from timezest_async.integrations.assistant import make_server  # noqa: PLC0415 - needs mcp
 
-    async with service.connected() as client:
-        if journal is None:
-            await make_server(client, show_personal=show_personal).run_stdio_async()
-            return
-        async with open_journal(journal) as opened:
-            await make_server(client, journal=opened, show_personal=show_personal).run_stdio_async()
+    try:
+        async with service.connected() as client:
+            if journal is None:
+                await make_server(client, show_personal=show_personal).run_stdio_async()
+                return
+            async with open_journal(journal) as opened:
+                await make_server(client, journal=opened, show_personal=show_personal).run_stdio_async()
+    except ExceptionGroup as group:
+        # The SDK's tasks wrap what comes of a stdout that is full or closed.
+        failure: Exception = group
+        while inner := getattr(failure, "exceptions", None):
+            failure = inner[0]
+        raise failure from None
