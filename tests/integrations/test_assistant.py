@@ -105,7 +105,7 @@ async def test_errors_teach_and_tell_nobodys_secrets(sandbox: Sandbox) -> None:
         explained, _ = await call(assistant, "explain", filter="status = new OR created_at > 7d")
         assert explained["requests_at_least"] == len(explained["queries"]) == 2
         assert sandbox.requests_seen == []
-        sandbox.faults.script(None, [Status(500, body={"message": f"no {EMAIL}"})])
+        sandbox.faults.script(None, [Status(500, body=json.dumps({"message": f"no {EMAIL}"}))])
         wrong, said = await call(assistant, "list")
         assert wrong is None
         assert "ServerError: the service's status was 500; 5xx: the service failed" in said

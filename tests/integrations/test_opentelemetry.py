@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -202,7 +203,7 @@ async def test_nothing_is_doubled_beside_the_instrumentation_of_aiohttp(
 
 async def test_no_person_filter_or_key_is_in_it(sandbox: Sandbox, telemetry: Telemetry) -> None:
     sandbox.add(status="new", end_user_email=EMAIL, end_user_name=FILTER)
-    echo = Status(422, body={"message": EMAIL, "errors": {EMAIL: [FILTER]}})
+    echo = Status(422, body=json.dumps({"message": EMAIL, "errors": {EMAIL: [FILTER]}}))
     sandbox.faults.script(None, [None, echo, Status(500), DropBeforeHeaders(), Status(401), None])
     async with connected(sandbox, telemetry, max_attempts=1) as client:
         for _ in range(6):

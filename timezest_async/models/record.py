@@ -117,7 +117,7 @@ class Record(Generic[D]):
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
         from timezest_async.models.pydantic_schemas import json_object_of  # noqa: PLC0415 - needs pydantic
 
-        return {**handler(json_object_of(cls)), "title": cls.__name__}
+        return {**handler(json_object_of(cls)), "additionalProperties": True, "title": cls.__name__}
 
     def __repr__(self) -> str:
         shown = [
