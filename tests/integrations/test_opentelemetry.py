@@ -20,7 +20,7 @@ from timezest_async.sandbox import Delay, DropBeforeHeaders, Sandbox, Status
 trace_sdk = support.needs("opentelemetry.sdk.trace", "otel-test")
 metrics_sdk = support.needs("opentelemetry.sdk.metrics", "otel-test")
 aiohttp_client = support.needs("opentelemetry.instrumentation.aiohttp_client", "otel-test")
-from opentelemetry import trace  # noqa: E402 - needs opentelemetry-api
+from opentelemetry import context, trace  # noqa: E402 - needs opentelemetry-api
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: E402 - needs opentelemetry-sdk
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402 - likewise
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: E402 - likewise
@@ -241,6 +241,26 @@ async def test_other_hooks_go_on_hearing_and_twice_is_once(sandbox: Sandbox, tel
     assert len(telemetry.spans()) == 4
     assert trace.get_current_span() is trace.INVALID_SPAN
     assert not again._calls
+
+
+async def test_hooks_that_raise_leave_no_span_open_and_the_callers_context_as_it_was(
+    sandbox: Sandbox, telemetry: Telemetry
+) -> None:
+    class Raising(Hooks):
+        def on_response(self, event: Any) -> None:
+            raise ZeroDivisionError
+
+        on_call_start = on_call_end = on_request = on_response
+
+    async with connected(sandbox, telemetry, hooks=Raising()) as client:
+        before = context.get_current()
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                await client.scheduling_requests.get("sreq_none")
+        assert context.get_current() == before  # the span and what leaves out aiohttp's
+        assert isinstance(client.hooks, TelemetryHooks)
+        assert not client.hooks._calls
+    assert sorted(span.name.split()[0] for span in telemetry.spans()) == ["GET", "GET", "get", "get"]
 
 
 async def test_without_a_client_it_makes_hooks(sandbox: Sandbox, telemetry: Telemetry) -> None:

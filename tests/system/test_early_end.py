@@ -16,12 +16,24 @@ import pytest
 
 from tests import support
 from tests.servers.served import KEY, Served, serving
-from timezest_async import F, TimeZestClient, TimeZestError, TriggerMode
+from timezest_async import CallEvent, F, Hooks, TimeZestClient, TimeZestError, TriggerMode
 
 SOME = (F.status == "new") | F.end_user_name.like("a")
 
 
 _CODES = ("cr_code", "ag_code", "gi_code", "__code__")
+
+
+class Calls(Hooks):
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+
+    def on_call_start(self, event: CallEvent) -> None:
+        self.begun.append(event.id)
+
+    def on_call_end(self, event: CallEvent) -> None:
+        self.ended.append(event.id)
 
 
 async def stream(client: TimeZestClient) -> AsyncIterator[Any]:
@@ -64,6 +76,7 @@ def test_a_loop_closed_early_prints_no_traceback(
 ) -> None:
     chance = random.Random(name)
     ignored: list[str] = []
+    calls = Calls()
 
     def hook(what: sys.UnraisableHookArgs) -> None:
         code = next((code for name in _CODES if (code := getattr(what.object, name, None))), None)
@@ -79,7 +92,7 @@ def test_a_loop_closed_early_prints_no_traceback(
             # So is, by Python, that a task was never begun.
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             loop = asyncio.new_event_loop()
-            client = TimeZestClient(KEY, service.base_url)
+            client = TimeZestClient(KEY, service.base_url, hooks=calls)
 
             async def start(client: TimeZestClient = client) -> Any:
                 with contextlib.suppress(TimeZestError):
@@ -92,4 +105,5 @@ def test_a_loop_closed_early_prints_no_traceback(
             del client, task, start, loop
             gc.collect()
     assert ignored == []
+    assert sorted(calls.ended) == calls.begun != []
     assert [record for record in caplog.records if record.exc_info] == []

@@ -101,10 +101,14 @@ class TelemetryHooks(Hooks):
 
     def on_call_end(self, event: CallEvent) -> None:
         """End it."""
-        self._tell("on_call_end", event)
-        if (found := self._calls.pop(event.id, None)) is None:
-            return
-        span = found[0]
+        found = self._calls.pop(event.id, None)
+        try:
+            self._tell("on_call_end", event)
+        finally:
+            if found is not None:
+                self._end_call(found[0], event)
+
+    def _end_call(self, span: Span, event: CallEvent) -> None:
         span.set_attributes(
             {
                 "timezest.pages": event.pages,
@@ -139,10 +143,14 @@ class TelemetryHooks(Hooks):
 
     def on_response(self, event: RequestEvent) -> None:
         """End it, and count how long it took."""
-        self._tell("on_response", event)
         attempt = _attempt.get()
-        if attempt is None:
-            return
+        try:
+            self._tell("on_response", event)
+        finally:
+            if attempt is not None:
+                self._end_attempt(attempt, event)
+
+    def _end_attempt(self, attempt: _Attempt, event: RequestEvent) -> None:
         _attempt.reset(attempt.before)
         context.detach(attempt.attached)
         attributes = _attributes(event) | _outcome(event)

@@ -75,6 +75,7 @@ class Iteration(Generic[T]):
             if self._loop is not None and self._loop.is_closed():
                 # What waited in it is thrown away, and nothing can be awaited any more.
                 self._is_open = False
+                self._report_end()
                 raise GeneratorExit from None
             self._stopped_by = error
             if isinstance(error, TimeZestError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -212,7 +212,9 @@ class CallReport:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._token is not None:
-            current_report.reset(self._token)
+            # What waited in a loop that was closed is thrown away in whatever context that happens.
+            with suppress(ValueError):
+                current_report.reset(self._token)
         self.end(error)
 
 
