@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,14 +19,19 @@ _MEDIA_TYPES: Final[Mapping[Format, str]] = {
     Format.JSONL: "application/x-ndjson",
     Format.CSV: "text/csv; header=present",
 }
+_BROKEN_OFF: Final[Mapping[Format, bytes]] = {
+    Format.JSONL: b'{"broken off": "an error kept the rest from being read',
+    Format.CSV: b'"broken off: an error kept the rest from being read',
+}
+"""What no reader of the format takes for its end."""
 
 
 class RecordStream(StreamingResponse):
     """An answer that is read from the service while it is sent. Made by ``stream_jsonl`` and ``stream_csv``.
 
     The first page is read before the headers are sent, so that what is wrong is answered as such. An error
-    after that breaks the body off, and the connection with it: what was received is seen to be incomplete.
-    Reading stops when the caller goes.
+    after that breaks the connection off; and for those who are told of no such thing, through several
+    ``BaseHTTPMiddleware``, the text ends in what cannot be read. Reading stops when the caller goes.
 
     Args:
         paginator: The list.
@@ -52,6 +57,7 @@ class RecordStream(StreamingResponse):
         self._head, self._encode = make_text_encoder(self._start, format, fields, raw_csv=raw_csv)
         self._pages = paginator.starting_at(self._start, paginator.limit).pages()
         self._first: Any = None
+        self._broken_off = _BROKEN_OFF[format]
         headers = {"Cache-Control": "no-store"}
         if filename is not None:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
@@ -62,7 +68,14 @@ class RecordStream(StreamingResponse):
         async with aclosing(self._pages):
             async with until_gone(receive):
                 self._first = await anext(self._pages, None)
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except Exception:
+                # Starlette's BaseHTTPMiddleware would end the body as if it were whole, and raise then. ASGI
+                # has no word for a body that is broken off; one that it does not know breaks it off.
+                with suppress(Exception):
+                    await send({"type": "http.response.broken_off"})
+                raise
 
     async def _body(self) -> AsyncGenerator[bytes]:
         first, self._first = self._first, None
@@ -70,8 +83,12 @@ class RecordStream(StreamingResponse):
         if first is None:
             return
         del first
-        async for page in self._pages:
-            yield self._text(page)
+        try:
+            async for page in self._pages:
+                yield self._text(page)
+        except Exception:
+            yield self._broken_off
+            raise
 
     def _text(self, page: Any) -> bytes:
         return self._encode(page.data[::-1] if self._start.backwards else page.data)
