@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
 import itertools
 import json
@@ -388,7 +389,11 @@ async def test_what_goes_wrong_later_is_seen_to_be_incomplete(
     app = await streaming(sandbox)
     for middleware in middlewares:
         app.add_middleware(middleware)
-    async with leaks(), serving(app) as session:
+    async with (
+        leaks(),
+        serving(app) as decompressing,
+        aiohttp.ClientSession(decompressing._base_url, auto_decompress=False) as session,
+    ):
         for form, encoding in itertools.product(("jsonl", "csv"), ("identity", "gzip")):
             sandbox.faults.script(LIST, [None, None, TruncatedJSON()])
             received, is_broken_off = b"", False
@@ -400,16 +405,16 @@ async def test_what_goes_wrong_later_is_seen_to_be_incomplete(
             except aiohttp.ClientPayloadError:
                 is_broken_off = True
             assert is_broken_off or middlewares.count(PassedOn) > 1
-            text = received.decode()
-            assert text.count("\n") <= 41
             if not is_broken_off:
-                with pytest.raises((ValueError, csv.Error)):
-                    read(form, text)
+                with pytest.raises((EOFError, ValueError, csv.Error)):
+                    read(form, received)
             async with session.get(form) as response:  # and whole ones are whole
-                assert len(read(form, await response.text())) == 70
+                assert len(read(form, await response.read())) == 70
 
 
-def read(form: str, text: str) -> list[Any]:
+def read(form: str, body: bytes) -> list[Any]:
+    """Read as strictly as readers are."""
+    text = (gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body).decode()
     if form == "csv":
         return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     return [json.loads(line) for line in text.splitlines()]
