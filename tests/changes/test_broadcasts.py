@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.system.leaks import leaks
 from timezest_async import AuthenticationError, Change, ConfigurationError, TimeZestClient
@@ -18,6 +20,14 @@ from timezest_async.sandbox import Sandbox, Status
 
 QUICK: Any = {"interval": 0.01, "sweep": 0.01}
 pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nobody_is_left() -> AsyncIterator[None]:
+    """Wait until what nobody listens to has let go of its state."""
+    yield
+    while any(task.get_name().startswith("TimeZest:") for task in asyncio.all_tasks()):
+        await asyncio.sleep(0.001)
 
 
 async def take(broadcast: Broadcast, count: int, last: int | None = None) -> list[Any]:
